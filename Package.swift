@@ -1,0 +1,94 @@
+// swift-tools-version:6.2
+// SPDX-License-Identifier: Apache-2.0
+import PackageDescription
+
+/// What every Swift target is compiled with.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// For targets without a single unsafe construct, or with few enough to mark each one.
+let memorySafe = strict + [.strictMemorySafety()]
+
+/// Kernels run at full speed in debug builds too, and never contract a*b+c, so that every
+/// processor computes the same bits.
+let kernelFlags: [CSetting] = [
+  .unsafeFlags(["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi"])
+]
+
+let argumentParser = Target.Dependency.product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+/// The system's libraries and our C: layer 0.
+let systemTargets: [Target] = [
+  .systemLibrary(
+    name: "COpenBLAS", path: "Sources/C/COpenBLAS", pkgConfig: "openblas",
+    providers: [.apt(["libopenblas-dev"])]),
+  .systemLibrary(
+    name: "COpenSSLSystem", path: "Sources/C/COpenSSLSystem", pkgConfig: "openssl",
+    providers: [.apt(["libssl-dev"])]),
+  .systemLibrary(
+    name: "CProtobufC", path: "Sources/C/CProtobufC", pkgConfig: "libprotobuf-c",
+    providers: [.apt(["libprotobuf-c-dev"])]),
+  .systemLibrary(
+    name: "CPCRE2", path: "Sources/C/CPCRE2", pkgConfig: "libpcre2-8",
+    providers: [.apt(["libpcre2-dev"])]),
+  .target(name: "COpenSSL", dependencies: ["COpenSSLSystem"], path: "Sources/C/COpenSSL"),
+  .target(name: "CMessages", dependencies: ["CProtobufC"], path: "Sources/C/CMessages"),
+  .target(name: "CKernels", path: "Sources/C/CKernels", cSettings: kernelFlags),
+]
+
+/// The chapters of the book, lowest first: a target may import what it names here and no more.
+let modules: [Target] = [
+  .target(name: "Randomness", swiftSettings: memorySafe),
+  .target(name: "Digests", dependencies: ["COpenSSL"], swiftSettings: strict),
+  .target(
+    name: "Tensors", dependencies: ["COpenBLAS", "CKernels", "Digests"], swiftSettings: strict),
+  .target(name: "Rounds", dependencies: ["Digests", "Randomness"], swiftSettings: memorySafe),
+  .target(name: "Checkpoints", dependencies: ["Tensors", "Digests"], swiftSettings: strict),
+  .target(name: "Tokenization", dependencies: ["CPCRE2"], swiftSettings: strict),
+  .target(
+    name: "Updates", dependencies: ["Tensors", "Randomness", "Digests"], swiftSettings: strict),
+  .target(
+    name: "Messages", dependencies: ["Rounds", "Digests", "CMessages", "CProtobufC"],
+    swiftSettings: strict),
+  .target(
+    name: "Runs",
+    dependencies: ["Rounds", "Digests", .product(name: "GRDB", package: "GRDB.swift")],
+    swiftSettings: strict),
+  .target(
+    name: "Models", dependencies: ["Tensors", "Checkpoints", "Randomness"], swiftSettings: strict),
+  .target(
+    name: "Training",
+    dependencies: ["Models", "Checkpoints", "Tensors", "Updates", "Tokenization", "Randomness"],
+    swiftSettings: strict),
+  .target(
+    name: "Federation",
+    dependencies: [
+      "Training", "Models", "Tensors", "Checkpoints", "Updates", "Rounds", "Messages", "Runs",
+      "Digests", "Randomness", logging,
+    ], swiftSettings: strict),
+  .target(
+    name: "Network",
+    dependencies: [
+      "Federation", "Messages", "Rounds", "Digests", "COpenSSL", logging,
+      .product(name: "NIOCore", package: "swift-nio"),
+      .product(name: "NIOPosix", package: "swift-nio"),
+    ], swiftSettings: strict),
+]
+
+let package = Package(
+  name: "tern",
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+  ],
+  targets: systemTargets + modules
+)

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Digests
+
+/// All trainable parameters of a model (an adapter, a delta, a gradient), end to end.
+public struct ParameterVector: Hashable, Sendable {
+  /// Where each tensor lies.
+  public let layout: ParameterLayout
+
+  /// The parameters, `layout.count` of them.
+  public var values: [Float]
+
+  /// A vector with the given values.
+  ///
+  /// - Precondition: there are as many values as the layout asks for.
+  public init(layout: ParameterLayout, values: [Float]) {
+    precondition(
+      values.count == layout.count, "\(values.count) values for a layout of \(layout.count)")
+    self.layout = layout
+    self.values = values
+  }
+
+  /// The zero vector of a layout.
+  public init(zerosOf layout: ParameterLayout) {
+    self.init(layout: layout, values: [Float](repeating: 0, count: layout.count))
+  }
+
+  /// Adds `scale` times `other`, each element with one product and one sum, both rounded.
+  ///
+  /// - Precondition: the layouts are the same.
+  public mutating func add(_ other: ParameterVector, scaledBy scale: Float = 1) {
+    precondition(layout == other.layout, "vectors of different layouts")
+    Kernels.add(other.values, scaledBy: scale, to: &values)
+  }
+
+  /// The SHA-256 of the little-endian values: the identity of a state.
+  public var digest: Digest {
+    var hasher = DigestHasher()
+    hasher.update(values)
+    return hasher.finalized()
+  }
+
+  /// Whether no value is infinite or not a number.
+  public var isFinite: Bool { values.allSatisfy(\.isFinite) }
+
+  /// The Euclidean norm, summed in double precision in order.
+  public var norm: Double { values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot() }
+}
