@@ -1,10 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import Digests
+import Foundation
 import Messages
 import Testing
 
 @Suite struct SchemaTests {
-  @Test func theDigestIsWellFormed() {
-    #expect(Schema.digest.bytes.count == Digest.byteCount)
+  @Test func theDigestIsThatOfTheSchemaWithoutCommentsAndBlankSpace() throws {
+    let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+    let text = try String(contentsOfFile: "/\(root)/proto/tern.proto", encoding: .utf8)
+    let bare = text.split(separator: "\n").map { line in
+      String(line[..<(line.firstRange(of: "//")?.lowerBound ?? line.endIndex)])
+    }
+    let bytes = bare.joined().utf8.filter { $0 != UInt8(ascii: " ") }
+    #expect(Schema.digest == Digest(of: Array(bytes)))
+  }
+
+  @Test func theVersionIsTheFirst() {
+    #expect(Schema.version == 1)
   }
 }

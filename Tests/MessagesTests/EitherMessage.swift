@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+import Digests
+import Messages
+import Randomness
+import Rounds
+import Testing
+
+/// A message of either side, so that one test serves both.
+enum EitherMessage: Hashable, Sendable {
+  case worker(WorkerMessage)
+  case coordinator(CoordinatorMessage)
+
+  /// The name under which the readers of these tests know the worker.
+  static let workerID = worker("w1")
+
+  static func worker(_ name: String) -> WorkerID {
+    guard let id = WorkerID(rawValue: name) else { preconditionFailure("worker '\(name)'") }
+    return id
+  }
+
+  /// The frames of this message, one after the other.
+  func frames(chunkByteCount: Int = 3) throws -> [[UInt8]] {
+    switch self {
+    case .worker(let message):
+      Array(try MessageWriter<WorkerMessage>(chunkByteCount: chunkByteCount).frames(for: message))
+    case .coordinator(let message):
+      Array(
+        try MessageWriter<CoordinatorMessage>(chunkByteCount: chunkByteCount).frames(for: message))
+    }
+  }
+
+  func bytes(chunkByteCount: Int = 3) throws -> [UInt8] {
+    Array(try frames(chunkByteCount: chunkByteCount).joined())
+  }
+
+  /// A reader of what this message's side says.
+  func reader(limits: FrameLimits = .peer(maximumPayloadByteCount: 1 << 20)) -> EitherReader {
+    switch self {
+    case .worker: .worker(limits: limits)
+    case .coordinator: .coordinator(limits: limits)
+    }
+  }
+
+  /// The payload that this carries, and the digest that it was announced with.
+  var payload: (bytes: [UInt8], digest: Digest?)? {
+    switch self {
+    case .worker(.contribution(let upload)): (upload.payload, upload.contribution.payload)
+    case .coordinator(.assignment(let assignment)): assignment.adapter.map { ($0.payload, nil) }
+    default: nil
+    }
+  }
+}
+
+/// A reader of either side.
+enum EitherReader: Sendable {
+  case worker(MessageReader<WorkerMessage>)
+  case coordinator(MessageReader<CoordinatorMessage>)
+
+  static func worker(limits: FrameLimits) -> EitherReader {
+    .worker(MessageReader(from: EitherMessage.workerID, limits: limits))
+  }
+
+  static func coordinator(limits: FrameLimits) -> EitherReader {
+    .coordinator(MessageReader(limits: limits))
+  }
+
+  mutating func feed(_ bytes: [UInt8]) throws(MessageError) {
+    switch self {
+    case .worker(var reader):
+      defer { self = .worker(reader) }
+      try reader.feed(bytes)
+    case .coordinator(var reader):
+      defer { self = .coordinator(reader) }
+      try reader.feed(bytes)
+    }
+  }
+
+  mutating func next() throws(MessageError) -> EitherMessage? {
+    switch self {
+    case .worker(var reader):
+      defer { self = .worker(reader) }
+      return try reader.next().map { .worker($0) }
+    case .coordinator(var reader):
+      defer { self = .coordinator(reader) }
+      return try reader.next().map { .coordinator($0) }
+    }
+  }
+
+  /// Feeds `bytes` in pieces of `pieceByteCount` and gives all messages that come of them.
+  mutating func messages(
+    in bytes: [UInt8], pieceByteCount: Int = .max
+  ) throws(MessageError) -> [EitherMessage] {
+    var messages: [EitherMessage] = []
+    var rest = bytes[...]
+    repeat {
+      try feed(Array(rest.prefix(pieceByteCount)))
+      rest = rest.dropFirst(pieceByteCount)
+      while let message = try next() { messages.append(message) }
+    } while !rest.isEmpty
+    return messages
+  }
+}
+
+/// The digest whose bytes are all `byte`.
+func digest(_ byte: UInt8) -> Digest {
+  guard let digest = Digest(bytes: Array(repeating: byte, count: Digest.byteCount)) else {
+    preconditionFailure("no digest of \(byte)")
+  }
+  return digest
+}
+
+/// `count` bytes of the stream of `seed`.
+func randomBytes(_ count: Int, seed: UInt64) -> [UInt8] {
+  var stream = RandomStream(Seed(seed))
+  return (0..<count).map { _ in UInt8(truncatingIfNeeded: stream.next()) }
+}
+
+/// The bytes of hexadecimal digits.
+func bytes(hex: String) -> [UInt8] {
+  let digits = hex.compactMap(\.hexDigitValue)
+  return stride(from: 0, to: digits.count, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
+}
+
+func hex(_ bytes: [UInt8]) -> String {
+  bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+}
