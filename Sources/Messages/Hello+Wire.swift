@@ -9,7 +9,7 @@ extension Hello {
     try Self.fields.check("protocol_version", protocolVersion, in: 0...Int(UInt32.max))
     if let heldVersion { try Self.fields.check("held_version", heldVersion) }
     try Self.fields.check("core_count", coreCount, in: 1...WireLimit.coreCount)
-    try Self.fields.check("example_count", exampleCount, in: 1...WireLimit.number)
+    try Self.fields.check("example_count", exampleCount)
   }
 
   func packed() throws(MessageError) -> PackedMessage {

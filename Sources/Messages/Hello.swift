@@ -5,7 +5,7 @@ public import Digests
 ///
 /// Its name is not among them: that is what its certificate says.
 public struct Hello: Hashable, Sendable {
-  /// The version of the protocol; see `Schema.version`.
+  /// The version of the protocol; see `Schema.protocolVersion`.
   public let protocolVersion: Int
   /// The digest of the schema the worker was built with; see `Schema.digest`.
   public let schema: Digest
@@ -23,12 +23,12 @@ public struct Hello: Hashable, Sendable {
   public let memoryByteCount: UInt64
   /// The processors of the machine; at least 1.
   public let coreCount: Int
-  /// The examples the worker has to learn from; at least 1.
+  /// The examples the worker has to learn from; 0 when it cannot know before the welcome.
   public let exampleCount: Int
 
   /// A worker's introduction.
   public init(
-    protocolVersion: Int = Schema.version, schema: Digest = Schema.digest, software: String,
+    protocolVersion: Int = Schema.protocolVersion, schema: Digest = Schema.digest, software: String,
     model: Digest, layout: Digest?, heldVersion: Int?, heldState: Digest?,
     memoryByteCount: UInt64, coreCount: Int, exampleCount: Int
   ) {

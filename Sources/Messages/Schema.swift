@@ -5,11 +5,9 @@ public import Digests
 /// The schema of the messages, `proto/tern.proto`, that this program was built with.
 public enum Schema {
   /// The version of the protocol; sides of different versions do not talk.
-  public static let version = 1
+  public static let protocolVersion = 1
 
   /// The digest of the schema without its comments and blank space.
-  ///
-  /// Sides of one version with different schemas do talk; the log tells them apart.
   public static let digest: Digest = {
     guard let digest = Digest(hex: TERN_SCHEMA_DIGEST) else {
       preconditionFailure("the schema's digest is '\(TERN_SCHEMA_DIGEST)', not 64 digits")

@@ -62,81 +62,34 @@ private enum Good {
   private static let hellos: [BadBody] = [
     BadBody(1, "hello.schema") { _ in },
     BadBody(1, "hello.model") { $0.bytes(2, digest(1).bytes) },
-    BadBody(1, "hello.schema") {
-      Good.hello(&$0); $0.bytes(2, Array(repeating: 1, count: 31))
-    },
-    BadBody(1, "hello.model") {
-      Good.hello(&$0); $0.bytes(4, Array(repeating: 1, count: 33))
-    },
-    BadBody(1, "hello.layout") {
-      Good.hello(&$0); $0.bytes(5, [1])
-    },
-    BadBody(1, "hello.held_version") {
-      Good.hello(&$0); $0.number(6, tooLarge)
-    },
-    BadBody(1, "hello.held_version") {
-      Good.hello(&$0); $0.number(6, .max)
-    },
-    BadBody(1, "hello.held_state") {
-      Good.hello(&$0); $0.bytes(7, [1, 2])
-    },
-    BadBody(1, "hello.core_count") {
-      Good.hello(&$0); $0.number(9, 0)
-    },
-    BadBody(1, "hello.core_count") {
-      Good.hello(&$0); $0.number(9, 65_537)
-    },
-    BadBody(1, "hello.example_count") {
-      Good.hello(&$0); $0.number(10, 0)
-    },
-    BadBody(1, "hello.example_count") {
-      Good.hello(&$0); $0.number(10, tooLarge)
-    },
+    BadBody(1, "hello.schema", Good.hello) { $0.bytes(2, Array(repeating: 1, count: 31)) },
+    BadBody(1, "hello.model", Good.hello) { $0.bytes(4, Array(repeating: 1, count: 33)) },
+    BadBody(1, "hello.layout", Good.hello) { $0.bytes(5, [1]) },
+    BadBody(1, "hello.held_version", Good.hello) { $0.number(6, tooLarge) },
+    BadBody(1, "hello.held_version", Good.hello) { $0.number(6, .max) },
+    BadBody(1, "hello.held_state", Good.hello) { $0.bytes(7, [1, 2]) },
+    BadBody(1, "hello.core_count", Good.hello) { $0.number(9, 0) },
+    BadBody(1, "hello.core_count", Good.hello) { $0.number(9, 65_537) },
+    BadBody(1, "hello.example_count", Good.hello) { $0.number(10, tooLarge) },
     BadBody(1, "hello.software", Good.hello) { $0.text(3, String(repeating: "x", count: 257)) },
-    BadBody(1, "hello.software") {
-      Good.hello(&$0); $0.bytes(3, [0xC3])
-    },
-    BadBody(1, "hello.software") {
-      Good.hello(&$0); $0.text(3, "a\u{1B}[2Jb")
-    },
+    BadBody(1, "hello.software", Good.hello) { $0.bytes(3, [0xC3]) },
+    BadBody(1, "hello.software", Good.hello) { $0.text(3, "a\u{1B}[2Jb") },
   ]
 
   private static let otherWorkerMessages: [BadBody] = [
     BadBody(2, "contribution.payload") { _ in },
     BadBody(2, "contribution.payload.digest") { $0.message(3) { $0.number(2, 5) } },
-    BadBody(2, "contribution.round") {
-      Good.contribution(&$0); $0.number(1, tooLarge)
-    },
-    BadBody(2, "contribution.round") {
-      Good.contribution(&$0); $0.number(1, .max)
-    },
-    BadBody(2, "contribution.base_version") {
-      Good.contribution(&$0); $0.number(2, tooLarge)
-    },
-    BadBody(2, "contribution.example_count") {
-      Good.contribution(&$0); $0.number(4, 0)
-    },
-    BadBody(2, "contribution.example_count") {
-      Good.contribution(&$0); $0.number(4, tooLarge)
-    },
-    BadBody(2, "contribution.loss") {
-      Good.contribution(&$0); $0.double(5, .nan)
-    },
-    BadBody(2, "contribution.loss") {
-      Good.contribution(&$0); $0.double(5, .infinity)
-    },
-    BadBody(2, "contribution.loss") {
-      Good.contribution(&$0); $0.double(5, -.infinity)
-    },
-    BadBody(2, "contribution.token_count") {
-      Good.contribution(&$0); $0.number(6, tooLarge)
-    },
-    BadBody(2, "contribution.duration") {
-      Good.contribution(&$0); $0.number(7, tooLong)
-    },
-    BadBody(2, "contribution.duration") {
-      Good.contribution(&$0); $0.number(7, .max)
-    },
+    BadBody(2, "contribution.round", Good.contribution) { $0.number(1, tooLarge) },
+    BadBody(2, "contribution.round", Good.contribution) { $0.number(1, .max) },
+    BadBody(2, "contribution.base_version", Good.contribution) { $0.number(2, tooLarge) },
+    BadBody(2, "contribution.example_count", Good.contribution) { $0.number(4, 0) },
+    BadBody(2, "contribution.example_count", Good.contribution) { $0.number(4, tooLarge) },
+    BadBody(2, "contribution.loss", Good.contribution) { $0.double(5, .nan) },
+    BadBody(2, "contribution.loss", Good.contribution) { $0.double(5, .infinity) },
+    BadBody(2, "contribution.loss", Good.contribution) { $0.double(5, -.infinity) },
+    BadBody(2, "contribution.token_count", Good.contribution) { $0.number(6, tooLarge) },
+    BadBody(2, "contribution.duration", Good.contribution) { $0.number(7, tooLong) },
+    BadBody(2, "contribution.duration", Good.contribution) { $0.number(7, .max) },
     BadBody(3, "failure.round") { $0.number(1, tooLarge) },
     BadBody(3, "failure.reason") { $0.text(2, String(repeating: "x", count: 1025)) },
     BadBody(3, "failure.reason") { $0.bytes(2, [0x61, 0xFF]) },
@@ -156,34 +109,18 @@ private enum Good {
 
   private static let welcomes: [BadBody] = [
     BadBody(32, "welcome.run") { _ in },
-    BadBody(32, "welcome.run") {
-      Good.welcome(&$0); $0.text(1, "../etc")
-    },
+    BadBody(32, "welcome.run", Good.welcome) { $0.text(1, "../etc") },
     BadBody(32, "welcome.run", Good.welcome) { $0.text(1, String(repeating: "x", count: 65)) },
     BadBody(32, "welcome.configuration", Good.welcome) {
       $0.bytes(2, Array(repeating: 32, count: 1 + (1 << 20)))
     },
-    BadBody(32, "welcome.configuration_digest") {
-      Good.welcome(&$0); $0.bytes(3, [])
-    },
-    BadBody(32, "welcome.layout") {
-      Good.welcome(&$0); $0.bytes(4, [1, 2, 3])
-    },
-    BadBody(32, "welcome.heartbeat_interval") {
-      Good.welcome(&$0); $0.number(5, 0)
-    },
-    BadBody(32, "welcome.heartbeat_interval") {
-      Good.welcome(&$0); $0.number(5, 999_999)
-    },
-    BadBody(32, "welcome.heartbeat_interval") {
-      Good.welcome(&$0); $0.number(5, tooLong)
-    },
-    BadBody(32, "welcome.silence_limit") {
-      Good.welcome(&$0); $0.number(6, 4_999_999_999)
-    },
-    BadBody(32, "welcome.silence_limit") {
-      Good.welcome(&$0); $0.number(6, .max)
-    },
+    BadBody(32, "welcome.configuration_digest", Good.welcome) { $0.bytes(3, []) },
+    BadBody(32, "welcome.layout", Good.welcome) { $0.bytes(4, [1, 2, 3]) },
+    BadBody(32, "welcome.heartbeat_interval", Good.welcome) { $0.number(5, 0) },
+    BadBody(32, "welcome.heartbeat_interval", Good.welcome) { $0.number(5, 999_999) },
+    BadBody(32, "welcome.heartbeat_interval", Good.welcome) { $0.number(5, tooLong) },
+    BadBody(32, "welcome.silence_limit", Good.welcome) { $0.number(6, 4_999_999_999) },
+    BadBody(32, "welcome.silence_limit", Good.welcome) { $0.number(6, .max) },
   ]
 
   private static let otherCoordinatorMessages: [BadBody] = [
@@ -208,34 +145,41 @@ private enum Good {
     },
     BadBody(34, "assignment.adapter.version") {
       $0.message(5) {
-        Good.delivery(&$0); $0.number(1, tooLarge)
+        Good.delivery(&$0)
+        $0.number(1, tooLarge)
       }
     },
     BadBody(34, "assignment.adapter.base_version") {
       $0.message(5) {
-        Good.delivery(&$0); $0.number(2, 7)
+        Good.delivery(&$0)
+        $0.number(2, 7)
       }
     },
     BadBody(34, "assignment.adapter.base_version") {
       $0.message(5) {
-        Good.delivery(&$0); $0.number(2, .max)
+        Good.delivery(&$0)
+        $0.number(2, .max)
       }
     },
     BadBody(35, "receipt.payload") { _ in },
     BadBody(35, "receipt.round") {
-      $0.number(1, .max); $0.bytes(2, digest(1).bytes)
+      $0.number(1, .max)
+      $0.bytes(2, digest(1).bytes)
     },
     BadBody(35, "receipt.refusal") {
-      $0.bytes(2, digest(1).bytes); $0.bytes(3, [0xFF])
+      $0.bytes(2, digest(1).bytes)
+      $0.bytes(3, [0xFF])
     },
     BadBody(36, "release.round") { $0.number(1, tooLarge) },
     BadBody(36, "release.reason") { $0.text(2, "a\tb") },
     BadBody(37, "finish.state") { $0.number(1, 1) },
     BadBody(37, "finish.version") {
-      $0.number(1, .max); $0.bytes(2, digest(1).bytes)
+      $0.number(1, .max)
+      $0.bytes(2, digest(1).bytes)
     },
     BadBody(37, "finish.failure") {
-      $0.bytes(2, digest(1).bytes); $0.text(3, "\r")
+      $0.bytes(2, digest(1).bytes)
+      $0.text(3, "\r")
     },
   ]
 

@@ -65,7 +65,7 @@ import Testing
     let year = Duration.seconds(366 * 86_400)
     for message in [
       hello(heldVersion: 0, coreCount: 65_536, exampleCount: largest),
-      hello(heldVersion: largest),
+      hello(heldVersion: largest, exampleCount: 0),
       upload(round: largest, exampleCount: largest, loss: -.greatestFiniteMagnitude),
       upload(round: 0, loss: .leastNonzeroMagnitude, tokenCount: largest, duration: year),
       upload(loss: 0, tokenCount: 0, duration: .nanoseconds(1)),
@@ -85,7 +85,7 @@ import Testing
     let tooLarge = 1 << 53
     for message in [
       hello(heldVersion: -1), hello(coreCount: 0), hello(coreCount: 65_537),
-      hello(exampleCount: 0), hello(exampleCount: tooLarge),
+      hello(exampleCount: -1), hello(exampleCount: tooLarge),
       upload(round: -1), upload(round: .min), upload(exampleCount: 0), upload(exampleCount: -1),
       upload(loss: .nan), upload(loss: .infinity), upload(tokenCount: -1),
       upload(duration: .seconds(-1)), upload(duration: .seconds(Int64.max)),

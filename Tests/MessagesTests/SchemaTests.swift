@@ -16,6 +16,6 @@ import Testing
   }
 
   @Test func theVersionIsTheFirst() {
-    #expect(Schema.version == 1)
+    #expect(Schema.protocolVersion == 1)
   }
 }

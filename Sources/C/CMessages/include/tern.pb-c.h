@@ -145,7 +145,7 @@ struct  Tern__Hello
    */
   uint32_t core_count;
   /*
-   * at least 1
+   * 0: not known before the welcome
    */
   uint64_t example_count;
   Tern__Hello__HeldCase held_case;
