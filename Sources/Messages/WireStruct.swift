@@ -121,7 +121,9 @@ final class PackingArena {
 
   private func copied(_ bytes: [UInt8]) -> UnsafeMutablePointer<UInt8> {
     let place = UnsafeMutablePointer<UInt8>.allocate(capacity: max(1, bytes.count))
-    for (index, byte) in bytes.enumerated() { place[index] = byte }
+    bytes.withUnsafeBufferPointer { source in
+      if let first = source.baseAddress { place.initialize(from: first, count: source.count) }
+    }
     pieces.append(UnsafeMutableRawPointer(place))
     return place
   }
