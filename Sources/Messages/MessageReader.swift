@@ -32,6 +32,11 @@ public struct MessageReader<Message: Sendable>: Sendable {
     self.unpack = unpack
   }
 
+  /// Whether all that was fed came out of `next`: a stream may only end here.
+  public var isBetweenMessages: Bool {
+    payload == nil && failure == nil && position == buffer.count
+  }
+
   /// Takes the bytes that arrived.
   public mutating func feed(_ bytes: [UInt8]) throws(MessageError) {
     try makeRoom()
