@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stored weights to float32: 16-bit floats, and ggml's block formats.
+//
+// Sources may lie at any address and must hold whole blocks; targets have room for every value.
+// Each value is one product and at most one sum, each rounded: the same bits on every machine.
+#ifndef TERN_BLOCKS_H
+#define TERN_BLOCKS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "checkpoints are little-endian, and so must be the machine"
+#endif
+
+/// `count` IEEE halves.
+void tern_expand_f16(size_t count, const void *source, float *target);
+/// `count` bfloat16 values.
+void tern_expand_bf16(size_t count, const void *source, float *target);
+
+/// Blocks of 32 values in 18 bytes: half d, 16 x two nibbles. (q - 8) d.
+void tern_expand_q4_0(size_t blocks, const void *source, float *target);
+/// Blocks of 32 values in 20 bytes: half d and m, 16 x two nibbles. q d + m.
+void tern_expand_q4_1(size_t blocks, const void *source, float *target);
+/// Blocks of 32 values in 34 bytes: half d, 32 signed bytes. q d.
+void tern_expand_q8_0(size_t blocks, const void *source, float *target);
+/// Blocks of 256 values in 144 bytes, with a 6-bit scale and minimum for each 32 of them.
+void tern_expand_q4_k(size_t blocks, const void *source, float *target);
+/// Blocks of 256 values in 210 bytes: 6-bit values with a signed scale for each 16 of them.
+void tern_expand_q6_k(size_t blocks, const void *source, float *target);
+
+/// The index of the first value that is infinite or not a number, or `count`.
+size_t tern_first_not_finite(size_t count, const float *values);
+
+#endif
