@@ -30,10 +30,12 @@ public struct Checkpoint: Sendable {
   /// - Throws: for files that cannot be read, that break their format, or that ask for a model
   ///   which Tern cannot compute.
   public init(path: String) throws(CheckpointError) {
-    let stored: [String: StoredTensor]
+    var configuration: ModelConfiguration
+    var stored: [String: StoredTensor]
     if FileContents.isFolder(path) {
       configuration = try ModelConfiguration(huggingFace: "\(path)/config.json")
       stored = try HuggingFaceFolder.tensors(in: path)
+      HuggingFaceFolder.settleHead(&configuration, &stored)
       source = .folder
     } else {
       let file = try GGUFFile(path: path)
@@ -42,6 +44,7 @@ public struct Checkpoint: Sendable {
       stored = model.tensors
       source = .gguf(file)
     }
+    self.configuration = configuration
     self.path = path
     tensors = try Self.checked(stored, configuration: configuration, path: path)
     tensorNames = configuration.tensorShapes.map(\.name)
@@ -58,11 +61,7 @@ public struct Checkpoint: Sendable {
   ///
   /// - Throws: `missing`, `notFinite`.
   public func floats(of name: String) throws(CheckpointError) -> [Float] {
-    var values = [Float](repeating: 0, count: try tensor(name).info.count)
-    try values.withUnsafeMutableBufferPointer { (target) throws(CheckpointError) in
-      try read(name, into: target)
-    }
-    return values
+    try tensor(name).floats(named: name)
   }
 
   /// Converts a tensor to floats in `target`, row-major, all finite.

@@ -17,6 +17,20 @@ enum HuggingFaceFolder {
     return try shardedTensors(in: folder, index: index)
   }
 
+  /// Settles what a tied head is, as transformers 5 does: a head that is stored as well, and with
+  /// other values, is not tied after all; an embedding that is not stored is the head.
+  static func settleHead(
+    _ configuration: inout ModelConfiguration, _ tensors: inout [String: StoredTensor]
+  ) {
+    let (embeddingName, headName) = ("model.embed_tokens.weight", "lm_head.weight")
+    guard configuration.tiedHead, let head = tensors[headName] else { return }
+    guard let embedding = tensors[embeddingName] else {
+      tensors[embeddingName] = head
+      return
+    }
+    configuration.tiedHead = embedding.isStored(as: head)
+  }
+
   /// The bytes of `tokenizer.json`.
   static func tokenizer(in folder: String) throws(CheckpointError) -> TokenizerSource {
     let path = "\(folder)/tokenizer.json"

@@ -31,7 +31,8 @@ extension ModelConfiguration {
     normEpsilon = Float(epsilon)
     ropeTheta = try file.number(key("rope.freq_base")) ?? 10000
     ropeScaling = try Self.ropeScaling(file, family)
-    slidingWindow = try file.integer(key("attention.sliding_window"))
+    let window = try file.integer(key("attention.sliding_window")) ?? 0
+    slidingWindow = window == 0 ? nil : window
     guard let embedding = file.tensors["token_embd.weight"], embedding.shape.count == 2 else {
       throw .missing(path: path, what: "tensor 'token_embd.weight'")
     }
@@ -74,8 +75,9 @@ extension ModelConfiguration {
     }
     // Qwen's window covers only some layers, and the file does not say which.
     let windowKey = "\(family.rawValue).attention.sliding_window"
+    let hasWindow = (try file.integer(windowKey) ?? 0) != 0
     if file.metadata[windowKey + "_pattern"] != nil
-      || family != .llama && file.metadata[windowKey] != nil
+      || family != .llama && hasWindow
     {
       throw .unsupported(
         path: path, what: "a sliding window in some layers", supported: "a window in all or none")
@@ -114,10 +116,7 @@ extension ModelConfiguration {
     guard info.shape == [count] else {
       throw .wrongShape(tensor: name, expected: [count], found: info.shape)
     }
-    var factors = [Float](repeating: 0, count: count)
-    try factors.withUnsafeMutableBufferPointer { (target) throws(CheckpointError) in
-      try StoredTensor(file: file.contents, info: info).read(named: name, into: target)
-    }
+    let factors = try StoredTensor(file: file.contents, info: info).floats(named: name)
     guard factors.allSatisfy({ $0 > 0 }) else {
       throw .malformed(path: file.contents.path, what: "\(name) has factors that are not positive")
     }

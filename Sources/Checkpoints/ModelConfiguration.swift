@@ -119,7 +119,7 @@ extension ModelConfiguration {
     for (name, size) in sizes where !(1...limit ~= size) {
       throw .malformed(path: path, what: "a \(name) of \(size), expected 1 to \(limit)")
     }
-    guard layerCount <= 100_000 else {
+    guard layerCount <= 10_000 else {
       throw .malformed(path: path, what: "a layer count of \(layerCount)")
     }
     guard headCount.isMultiple(of: keyValueHeadCount) else {

@@ -100,10 +100,9 @@ extension PEFTAdapter.Module {
   private static func finite(
     _ name: String, of file: SafetensorsFile
   ) throws(CheckpointError) -> [Float] {
-    let values = try file.floats(of: name)
-    if let index = values.firstIndex(where: { !$0.isFinite }) {
-      throw .notFinite(tensor: name, index: index)
+    guard let info = file.tensors[name] else {
+      throw .missing(path: file.contents.path, what: "tensor '\(name)'")
     }
-    return values
+    return try StoredTensor(file: file.contents, info: info).floats(named: name)
   }
 }

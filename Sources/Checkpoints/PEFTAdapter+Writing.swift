@@ -91,6 +91,7 @@ extension PEFTAdapter.Module {
   }
 
   fileprivate func paddedB(rank wanted: Int, times factor: Float) -> [Float] {
+    if wanted == rank && factor == 1 { return b }
     var padded = [Float](repeating: 0, count: outputWidth * wanted)
     for row in 0..<outputWidth {
       for column in 0..<rank {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Digests
+internal import Glibc
 
 /// A tensor of a checkpoint: the file that holds it, and how its rows are to be put back in order.
 struct StoredTensor: Sendable {
@@ -8,6 +9,17 @@ struct StoredTensor: Sendable {
   /// The number of heads whose rows are stored in rotary pairs, as llama.cpp wants them; nil where
   /// rows lie in Hugging Face's order.
   var interleavedHeads: Int?
+
+  /// All values as floats, rows in Hugging Face's order.
+  ///
+  /// - Throws: `notFloats`, `notFinite`.
+  func floats(named name: String) throws(CheckpointError) -> [Float] {
+    var values = [Float](repeating: 0, count: info.count)
+    try values.withUnsafeMutableBufferPointer { (target) throws(CheckpointError) in
+      try read(named: name, into: target)
+    }
+    return values
+  }
 
   /// Converts all values to floats in `target`, rows in Hugging Face's order.
   ///
@@ -28,6 +40,17 @@ struct StoredTensor: Sendable {
       }
     }
     if let index = firstNotFinite(target) { throw .notFinite(tensor: name, index: index) }
+  }
+
+  /// Whether type, shape and stored bytes are those of `other`.
+  func isStored(as other: StoredTensor) -> Bool {
+    guard info.type == other.info.type, info.shape == other.info.shape else { return false }
+    return file.withBytes(in: info.range) { bytes in
+      other.file.withBytes(in: other.info.range) { others in
+        guard let first = bytes.baseAddress, let second = others.baseAddress else { return true }
+        return memcmp(first, second, bytes.count) == 0
+      }
+    }
   }
 
   /// Appends the bytes as they are stored.

@@ -122,7 +122,7 @@ import Testing
 
   @Test func tensorsThatTheModelDoesNotUseAreListed() throws {
     let folder = try TinyModel.folder {
-      $0.append(("lm_head.weight", [6, 8], [Float](repeating: 9, count: 48)))
+      $0.append(("lm_head.weight", [6, 8], $0[0].values))
       $0.append(("another", [1], [.nan]))
     }
     let checkpoint = try Checkpoint(path: folder.path)
@@ -130,6 +130,23 @@ import Testing
     #expect(checkpoint.shape(of: "lm_head.weight") == nil)
     let plain = try TinyModel.folder()
     #expect(try Checkpoint(path: plain.path).digest() == checkpoint.digest())
+  }
+
+  @Test func aHeadWithValuesOfItsOwnIsNotTied() throws {
+    let folder = try TinyModel.folder {
+      $0.append(("lm_head.weight", [6, 8], [Float](repeating: 9, count: 48)))
+    }
+    let checkpoint = try Checkpoint(path: folder.path)
+    #expect(!checkpoint.configuration.tiedHead)
+    #expect(try checkpoint.floats(of: "lm_head.weight")[47] == 9)
+  }
+
+  @Test func aTiedHeadStandsInForTheEmbedding() throws {
+    let folder = try TinyModel.folder { $0[0].name = "lm_head.weight" }
+    let checkpoint = try Checkpoint(path: folder.path)
+    #expect(checkpoint.configuration.tiedHead)
+    let values = TinyModel.tensors(checkpoint.configuration)[0].values
+    #expect(try checkpoint.floats(of: "model.embed_tokens.weight") == values)
   }
 
   @Test func integersAreNoWeights() throws {

@@ -149,6 +149,8 @@ import Testing
     var builder = TinyModel.gguf(try configuration())
     builder.set("llama.attention.sliding_window", UInt32(16))
     #expect(try checkpoint(builder).configuration.slidingWindow == 16)
+    builder.values[builder.values.count - 1].bytes = bytes(UInt32(0))
+    #expect(try checkpoint(builder).configuration.slidingWindow == nil)
   }
 
   @Test func namesAreTranslated() {
