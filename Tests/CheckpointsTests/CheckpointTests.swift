@@ -176,6 +176,40 @@ import Testing
     #expect(others.insert(try Checkpoint(path: setting.path).digest()).inserted)
   }
 
+  @Test func everyTruncationOfAFolderIsRefused() throws {
+    let folder = try TinyModel.folder()
+    let weights = try fileBytes(folder.path + "/model.safetensors")
+    for length in stride(from: 0, to: weights.count, by: 7) {
+      try folder.write(Array(weights[..<length]), to: "model.safetensors")
+      #expect(throws: CheckpointError.self) { try Checkpoint(path: folder.path) }
+    }
+    try folder.write(weights, to: "model.safetensors")
+    let config = Array(TinyModel.config.utf8)
+    for length in 0..<config.count {
+      try folder.write(Array(config[..<length]), to: "config.json")
+      #expect(throws: CheckpointError.self) { try Checkpoint(path: folder.path) }
+    }
+    try folder.write(config, to: "config.json")
+    #expect(throws: Never.self) { try Checkpoint(path: folder.path) }
+  }
+
+  @Test func damagedFoldersNeverCrash() throws {
+    let folder = try TinyModel.folder()
+    let weights = try fileBytes(folder.path + "/model.safetensors")
+    let config = Array(TinyModel.config.utf8)
+    for (name, whole) in [("model.safetensors", weights), ("config.json", config)] {
+      for index in stride(from: 0, to: whole.count, by: 5) {
+        var damaged = whole
+        damaged[index] ^= UInt8(truncatingIfNeeded: index) | 1
+        try folder.write(damaged, to: name)
+        guard let checkpoint = try? Checkpoint(path: folder.path) else { continue }
+        for tensor in checkpoint.tensorNames { _ = try? checkpoint.floats(of: tensor) }
+        _ = checkpoint.digest()
+      }
+      try folder.write(whole, to: name)
+    }
+  }
+
   @Test func whatIsNoCheckpointIsRefusedWithAdvice() throws {
     let folder = try TemporaryFolder()
     #expect(refusal(folder.path).contains("config.json"))

@@ -71,6 +71,51 @@ import Testing
     }
   }
 
+  @Test(arguments: [ElementType.q4_0, .q4_1, .q8_0, .q4_K, .q6_K])
+  func everyBlockEqualsItsDefinition(type: ElementType) {
+    let size = type.blockByteCount
+    for salt in 0..<40 {
+      let block = pseudoRandomBytes(size, salt: UInt32(1000 + salt))
+      let oracle = BlockOracle(block: block)
+      for (index, value) in expand(type, block).enumerated() {
+        let expected = oracle.value(index, of: type)
+        guard value.bitPattern != expected.bitPattern, !(value.isNaN && expected.isNaN) else {
+          continue
+        }
+        Issue.record("value \(index) of block \(salt) is \(value), expected \(expected)")
+        return
+      }
+    }
+  }
+
+  @Test func float32IsCopied() {
+    let values: [Float] = [0, -0.0, 1, .leastNonzeroMagnitude, .infinity]
+    #expect(expand(.float32, bytes(values)).map(\.bitPattern) == values.map(\.bitPattern))
+    #expect(expand(.float32, []) == [])
+  }
+
+  @Test(
+    arguments: [
+      (0, .float32), (1, .float16), (2, .q4_0), (3, .q4_1), (8, .q8_0), (12, .q4_K),
+      (14, .q6_K), (24, .int8), (25, .int16), (26, .int32), (27, .int64), (28, .float64),
+      (30, .bfloat16),
+    ] as [(UInt32, ElementType)])
+  func ggmlsNumbersAreKnown(number: UInt32, type: ElementType) {
+    #expect(ElementType(ggmlNumber: number) == type)
+  }
+
+  @Test func onlyFloatsAreReadAsFloats() {
+    let read: [ElementType] = [.float32, .float16, .bfloat16, .q4_0, .q4_1, .q8_0, .q4_K, .q6_K]
+    let listed: [ElementType] = [
+      .float64, .int64, .int32, .int16, .int8, .unsigned64, .unsigned32, .unsigned16, .unsigned8,
+      .boolean, .complex64, .float8e4m3, .float8e5m2, .float8e8m0,
+    ]
+    #expect(read.allSatisfy { $0.isReadAsFloats })
+    #expect(!listed.contains { $0.isReadAsFloats })
+    #expect(listed.map(\.blockByteCount) == [8, 8, 4, 2, 1, 8, 4, 2, 1, 1, 8, 1, 1, 1])
+    #expect(listed.allSatisfy { $0.blockLength == 1 })
+  }
+
   @Test func everyHalfIsConverted() {
     let patterns = (0...UInt16.max).map { $0 }
     let values = expand(.float16, patterns.flatMap { bytes($0) })

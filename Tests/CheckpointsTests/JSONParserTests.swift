@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 import Testing
 
 @testable import Checkpoints
@@ -45,6 +46,13 @@ import Testing
     #expect(throws: CheckpointError.self) { try parse(text) }
   }
 
+  @Test func numbersAreRoundedOnce() throws {
+    // JSONSerialization of Swift 6.3 gives 2.4760055541992196 here.
+    #expect(try parse("2.4760055541992188").double == 2.4760055541992188)
+    #expect(try parse("1.7976931348623157e308").double == .greatestFiniteMagnitude)
+    #expect(try parse("5e-324").double == .leastNonzeroMagnitude)
+  }
+
   @Test func nestingIsLimited() throws {
     let deepest = JSONParser.depthLimit
     _ = try parse(String(repeating: "[", count: deepest) + String(repeating: "]", count: deepest))
@@ -53,6 +61,38 @@ import Testing
 
   @Test func textThatIsNotUTF8IsRefused() {
     #expect(throws: CheckpointError.self) { try parse([0x22, 0xC3, 0x28, 0x22]) }
+  }
+
+  /// The value as Foundation's own reader sees it.
+  private func agrees(_ value: JSONValue, _ other: Any) -> Bool {
+    switch value {
+    case .null: other is NSNull
+    case .boolean(let truth): other as? Bool == truth
+    case .integer(let number): other as? Int == number
+    case .number(let number): other as? Double == number
+    case .string(let text): other as? String == text
+    case .array(let elements):
+      (other as? [Any]).map { others in
+        others.count == elements.count && zip(elements, others).allSatisfy { agrees($0, $1) }
+      } ?? false
+    case .object(let members):
+      (other as? [String: Any]).map { others in
+        others.count == members.count
+          && members.allSatisfy { member in
+            others[member.name].map { agrees(member.value, $0) } ?? false
+          }
+      } ?? false
+    }
+  }
+
+  @Test(arguments: [
+    "llama3-ropescaled/config.json", "qwen3/config.json",
+    "llama-gqa-tied/tokenizer.json", "llama-gqa-tied/adapter/adapter_config.json",
+  ])
+  func filesReadAsFoundationReadsThem(name: String) throws {
+    let path = fixture(name)
+    let other = try JSONSerialization.jsonObject(with: Data(try fileBytes(path)))
+    #expect(agrees(try JSONParser.parse(path: path), other))
   }
 
   @Test func everyTruncationIsRefused() {

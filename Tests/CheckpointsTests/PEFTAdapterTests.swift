@@ -227,6 +227,25 @@ import Testing
     #expect(try refusal(config, damaged).contains("not a number at element 3"))
   }
 
+  @Test func everyTruncationOfAnAdapterIsRefused() throws {
+    let folder = try TemporaryFolder()
+    try PEFTAdapter(modules: [module(query(0), rank: 1, scale: 1)]).write(to: folder.path)
+    let weights = try fileBytes(folder.path + "/adapter_model.safetensors")
+    let config = try fileBytes(folder.path + "/adapter_config.json")
+    for length in 0..<weights.count {
+      try folder.write(Array(weights[..<length]), to: "adapter_model.safetensors")
+      #expect(throws: CheckpointError.self) { try PEFTAdapter(folder: folder.path) }
+    }
+    try folder.write(weights, to: "adapter_model.safetensors")
+    // The last byte is a line feed.
+    for length in 0..<(config.count - 1) {
+      try folder.write(Array(config[..<length]), to: "adapter_config.json")
+      #expect(throws: CheckpointError.self) { try PEFTAdapter(folder: folder.path) }
+    }
+    try folder.write(config, to: "adapter_config.json")
+    #expect(throws: Never.self) { try PEFTAdapter(folder: folder.path) }
+  }
+
   @Test func foldersWithoutAnAdapterAreRefused() throws {
     let folder = try TemporaryFolder()
     #expect(throws: CheckpointError.self) { try PEFTAdapter(folder: folder.path) }
