@@ -12,7 +12,9 @@ package struct MagnitudeThreshold: Equatable {
 
   static let magnitudeMask: UInt32 = 0x7FFF_FFFF
   private static let infinity: UInt32 = 0x7F80_0000
+}
 
+extension MagnitudeThreshold {
   /// The threshold that keeps `keptCount` of `values`, less where there are not as many non-zeros;
   /// nil if a value is not finite.
   ///
@@ -24,34 +26,37 @@ package struct MagnitudeThreshold: Equatable {
     let leading = Self.leadingDigits(of: values)
     guard leading[Int(Self.infinity >> 20)...].allSatisfy({ $0 == 0 }) else { return nil }
     guard keptCount > 0 else {
-      (bits, tieCount) = (Self.infinity, 0)
+      self.init(bits: Self.infinity, tieCount: 0)
       return
     }
     let first = Self.descend(leading, &wanted)
     let middle = Self.digits(of: values, below: first, at: 20)
     let second = first << 10 | Self.descend(middle, &wanted)
     let last = Self.digits(of: values, below: second, at: 10)
-    bits = second << 10 | Self.descend(last, &wanted)
+    let bits = second << 10 | Self.descend(last, &wanted)
     // Zeros are never kept, however many values were wanted.
-    tieCount = bits == 0 ? 0 : wanted
+    self.init(bits: bits, tieCount: bits == 0 ? 0 : wanted)
   }
 
   /// How many values have each of the 2048 leading digits.
   private static func leadingDigits(of values: UnsafeBufferPointer<Float>) -> [Int] {
     // Neighbours often share a digit: four tables, so that a count need not wait for the last.
     let size = 1 << 11
-    var counts = [UInt32](repeating: 0, count: 4 * size)
-    counts.withUnsafeMutableBufferPointer { counts in
+    var tables = [Int](repeating: 0, count: 4 * size)
+    tables.withUnsafeMutableBufferPointer { tables in
       var index = 0
       while index < values.count {
         let digit = (values[index].bitPattern & magnitudeMask) &>> 20
-        counts[Int(digit) &+ (index & 3) &<< 11] &+= 1
+        tables[Int(digit) &+ (index & 3) &* size] &+= 1
         index &+= 1
       }
+      var digit = 0
+      while digit < size {
+        tables[digit] += tables[digit + size] + tables[digit + 2 * size] + tables[digit + 3 * size]
+        digit &+= 1
+      }
     }
-    return (0..<size).map { digit in
-      (0..<4).reduce(0) { $0 + Int(counts[digit + $1 * size]) }
-    }
+    return Array(tables[..<size])
   }
 
   /// How many of the values whose bits from `shift` up are `prefix` have each of the 1024 next

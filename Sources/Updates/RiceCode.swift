@@ -16,7 +16,7 @@ enum RiceCode {
   static let slackByteCount = 8
 
   /// What may be wrong with coded bits.
-  enum Fault: Error {
+  enum Fault: Error, Equatable {
     case indexBeyondTensor
     case length(usedBitCount: Int)
     case padding

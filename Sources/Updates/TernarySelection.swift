@@ -5,13 +5,13 @@ struct TernarySelection {
   let threshold: UInt32
   /// How many values equal to the threshold are still to be kept.
   var tieCount: Int
-  /// Room for the non-zeros of a tensor, and for one that is written and not kept.
+  /// Room for the non-zeros of a tensor.
   var symbols: [UInt32]
 
   init(threshold: MagnitudeThreshold, keptCount: Int) {
     self.threshold = threshold.bits
     tieCount = threshold.tieCount
-    symbols = [UInt32](repeating: 0, count: keptCount + 1)
+    symbols = [UInt32](repeating: 0, count: keptCount)
   }
 
   /// What is kept of a tensor's `values`.
@@ -24,14 +24,14 @@ struct TernarySelection {
       while index < values.count {
         let bits = values[index].bitPattern
         let magnitude = bits & MagnitudeThreshold.magnitudeMask
-        // Written always and counted if kept: cheaper than a branch that cannot be foretold.
-        symbols[kept] = UInt32(truncatingIfNeeded: index) &<< 1 | ((bits &>> 31) ^ 1)
-        if magnitude == threshold {
-          let isKept = tieCount > 0 ? 1 : 0
-          tieCount &-= isKept
-          kept &+= isKept
-        } else {
-          kept &+= magnitude > threshold ? 1 : 0
+        if magnitude >= threshold {
+          let isTie = magnitude == threshold
+          if !isTie || tieCount > 0 {
+            precondition(kept < symbols.count, "more than \(symbols.count) values to keep")
+            if isTie { tieCount &-= 1 }
+            symbols[kept] = UInt32(truncatingIfNeeded: index) &<< 1 | ((bits &>> 31) ^ 1)
+            kept &+= 1
+          }
         }
         index &+= 1
       }

@@ -33,6 +33,11 @@ public struct TernaryUpdate: Hashable, Sendable {
     self.init(delta, above: threshold, keptCount: keptCount)
   }
 
+  init(layout: ParameterLayout, tensors: [TernaryTensor]) {
+    self.layout = layout
+    self.tensors = tensors
+  }
+
   /// The values of `delta` that `threshold` keeps, `keptCount` at the most.
   package init(_ delta: ParameterVector, above threshold: MagnitudeThreshold, keptCount: Int) {
     layout = delta.layout
@@ -97,7 +102,7 @@ public struct TernaryUpdate: Hashable, Sendable {
 
   /// Every value, zeros and all.
   public func decoded() -> ParameterVector {
-    var vector = ParameterVector(zerosOf: layout)
+    var vector = ParameterVector.largeZeros(of: layout)
     vector.values.withUnsafeMutableBufferPointer { values in
       for (entry, tensor) in zip(layout.entries, tensors) {
         tensor.write(to: UnsafeMutableBufferPointer(rebasing: values[entry.range]))

@@ -62,6 +62,9 @@ public struct UpdateSummary: Hashable, Codable, Sendable {
     entropyBitCount = sections.reduce(0) { $0 + $1.entropyBitCount(container.kind) }
   }
 
+  /// The bytes of the file that hold symbols or values; the others say which and where.
+  public var contentByteCount: Int { tensors.reduce(0) { $0 + $1.byteCount } }
+
   /// The bytes of the file, against what its symbols' entropy would take; nil without symbols.
   public var sizeOverEntropy: Double? {
     entropyBitCount > 0 ? Double(byteCount * 8) / entropyBitCount : nil
