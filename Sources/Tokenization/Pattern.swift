@@ -3,10 +3,14 @@ internal import CPCRE2
 
 /// A compiled regular expression over UTF-8.
 ///
-/// The contract with PCRE2: `code` is owned here, never changes after compilation, and so may be
-/// used by several threads at once, each with match data of its own; subjects are valid UTF-8.
+/// The contract with PCRE2: `code` and `limits` are owned here, never change after `init`, and so
+/// may be used by several threads at once, each with match data of its own; subjects are valid UTF-8.
 final class Pattern: Sendable {
   private nonisolated(unsafe) let code: OpaquePointer
+  private nonisolated(unsafe) let limits: OpaquePointer?
+
+  /// No pattern in use takes more than a few steps for each character of the text.
+  private static let stepLimit: UInt32 = 1_000_000_000
 
   /// Compiles `source`, written in the dialect of the tokenizers library.
   ///
@@ -28,9 +32,12 @@ final class Pattern: Sendable {
     // Without a just-in-time compiler the interpreter gives the same matches, more slowly.
     pcre2_jit_compile_8(code, UInt32(PCRE2_JIT_COMPLETE))
     self.code = code
+    limits = pcre2_match_context_create_8(nil)
+    pcre2_set_match_limit_8(limits, Self.stepLimit)
   }
 
   deinit {
+    pcre2_match_context_free_8(limits)
     pcre2_code_free_8(code)
   }
 
@@ -42,7 +49,7 @@ final class Pattern: Sendable {
   ) {
     var start = 0
     var lastEnd: Int?
-    while start <= subject.count, let match = matcher.match(self.code, subject, from: start) {
+    while start <= subject.count, let match = matcher.match(self, subject, from: start) {
       if match.isEmpty, match.lowerBound == lastEnd {
         // An empty match right after a match does not count; try again one character on.
         start = Self.nextCharacter(in: subject, after: start)
@@ -73,42 +80,31 @@ final class Pattern: Sendable {
     return String(decoding: text.prefix(max(0, Int(count))), as: UTF8.self)
   }
 
-  /// Match data, stack and limits: one thread's, for as long as it matches one pattern.
+  /// Room for one match: one thread's, for as long as it matches one pattern.
   final class Matcher {
-    /// No pattern in use takes more than a few steps for each character of the text.
-    private static let stepLimit: UInt32 = 1_000_000_000
-
     private let data: OpaquePointer?
-    private let context: OpaquePointer?
-    private let stack: OpaquePointer?
 
     fileprivate init(_ code: OpaquePointer) {
       data = pcre2_match_data_create_from_pattern_8(code, nil)
-      context = pcre2_match_context_create_8(nil)
-      stack = pcre2_jit_stack_create_8(32 << 10, 16 << 20, nil)
-      pcre2_set_match_limit_8(context, Self.stepLimit)
-      pcre2_jit_stack_assign_8(context, nil, UnsafeMutableRawPointer(stack))
     }
 
     deinit {
-      pcre2_jit_stack_free_8(stack)
-      pcre2_match_context_free_8(context)
       pcre2_match_data_free_8(data)
     }
 
     /// The first match that begins at `start` or after it; nil if there is none, or none to be
-    /// found in `stepLimit` steps, which only a pattern made for it can need.
+    /// found within the limits, which only a pattern made for it can exceed.
     fileprivate func match(
-      _ code: OpaquePointer, _ subject: UnsafeBufferPointer<UInt8>, from start: Int
+      _ pattern: Pattern, _ subject: UnsafeBufferPointer<UInt8>, from start: Int
     ) -> Range<Int>? {
-      let options = UInt32(PCRE2_NO_UTF_CHECK)
-      var count = pcre2_match_8(
-        code, subject.baseAddress, subject.count, start, options, data, context)
-      if count == PCRE2_ERROR_JIT_STACKLIMIT {
-        count = pcre2_match_8(
-          code, subject.baseAddress, subject.count, start, options | UInt32(PCRE2_NO_JIT), data,
-          context)
+      func matched(_ options: UInt32) -> Int32 {
+        pcre2_match_8(
+          pattern.code, subject.baseAddress, subject.count, start,
+          UInt32(PCRE2_NO_UTF_CHECK) | options, data, pattern.limits)
       }
+      var count = matched(0)
+      // The compiled code has little stack; the interpreter takes its memory from the heap.
+      if count == PCRE2_ERROR_JIT_STACKLIMIT { count = matched(UInt32(PCRE2_NO_JIT)) }
       guard count > 0, let ends = pcre2_get_ovector_pointer_8(data) else { return nil }
       return ends[0]..<ends[1]
     }
