@@ -63,7 +63,9 @@ struct AddedTokens: Sendable {
       if token.isSingleWord, text.touchesWord(match.range) { continue }
       var range = match.range
       if token.stripsLeft {
-        range = max(text.startOfSpace(before: range.lowerBound), end)..<range.upperBound
+        // The token before may have taken in this one's space, or all of this one.
+        let start = max(text.startOfSpace(before: range.lowerBound), end)
+        range = min(start, range.upperBound)..<range.upperBound
       }
       if token.stripsRight { range = range.lowerBound..<text.endOfSpace(after: range.upperBound) }
       if end < range.lowerBound { segments.append(.text(end..<range.lowerBound)) }

@@ -102,7 +102,8 @@ enum PreTokenizerReader {
     do throws(PatternRefusal) {
       return try Pattern(pattern)
     } catch {
-      throw .invalid(path: path, problem: "has the pattern '\(pattern)', which \(error.problem)")
+      let start = pattern.prefix(80)
+      throw .invalid(path: path, problem: "has the pattern '\(start)', which \(error.problem)")
     }
   }
 }

@@ -19,6 +19,12 @@ public enum TokenizationError: Error, Equatable, Sendable {
 extension TokenizationError: CustomStringConvertible {
   /// One line: what is wrong, where, and what to do.
   public var description: String {
+    // Names come from the file, and may hold anything.
+    let isControl: (Character) -> Bool = { $0.unicodeScalars.contains { $0.value < 0x20 } }
+    return String(message.map { isControl($0) ? "\u{FFFD}" : $0 })
+  }
+
+  private var message: String {
     switch self {
     case .malformedJSON(let offset, let problem):
       "tokenizer.json: \(problem) at byte \(offset); is the file complete?"

@@ -51,6 +51,28 @@ import Testing
     #expect(segments("\u{200B}<x>", both) == ["\u{200B}", "[0]"])
   }
 
+  @Test func aTokenMayLieInTheSpaceThatAnotherTook() {
+    // The tokenizers library finds the spaces twice, too.
+    let right = token(0, "<r>", right: true)
+    #expect(segments("a<r>     b", [right, token(1, "  ")]) == ["a", "[0]", "[1]", "[1]", " b"])
+    #expect(segments("a<r>  b", [right, token(1, "  ", right: true)]) == ["a", "[0]", "[1]", "b"])
+    // With space taken in on the left as well, it panics.
+    let both = segments("a<r>     b", [right, token(1, "  ", left: true)])
+    #expect(both.first == "a" && both.last == " b")
+  }
+
+  @Test func whatIsFoundEarlierHidesWhatIsFoundLater() {
+    let single = token(0, "<r>", single: true, left: true, right: true)
+    #expect(
+      segments("a <r>  <r> b", [single, token(1, " <r>")])
+        == ["a", "[1]", " ", "[1]", " b"])
+    #expect(
+      segments("xone one", [token(0, "xone", single: true), token(1, "one")]) == [
+        "[0]", " ", "[1]",
+      ])
+    #expect(segments("axone", [token(0, "xone", single: true), token(1, "one")]) == ["axone"])
+  }
+
   @Test func aSingleWordTouchesNoOther() {
     let tokens = [token(0, "one", single: true)]
     #expect(

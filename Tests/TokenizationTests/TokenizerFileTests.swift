@@ -90,6 +90,11 @@ import Tokenization
       #"{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{},"behavior":"Removed"},"#
         + #"{"type":"ByteLevel","add_prefix_space":true}]}"#, "pattern.String is missing"
     ),
+    (
+      #"{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"String":""},"#
+        + #""behavior":"Removed"},{"type":"ByteLevel","add_prefix_space":true}]}"#,
+      "pattern.String is empty"
+    ),
   ])
   func aBadPreTokenizerIsRefusedWithItsPlace(pre: String, complaint: String) {
     let text = refusal(json(pre: pre))
