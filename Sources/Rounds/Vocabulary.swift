@@ -29,7 +29,9 @@ public struct RunID: RawRepresentable, Hashable, Codable, Sendable, CustomString
 }
 
 /// The name of a worker, as its certificate says it: letters, digits, `-`, `_` and `.`, at most 64.
-public struct WorkerID: RawRepresentable, Hashable, Codable, Sendable, CustomStringConvertible {
+public struct WorkerID: RawRepresentable, Hashable, Codable, CodingKeyRepresentable, Sendable,
+  CustomStringConvertible
+{
   /// The name itself.
   public let rawValue: String
 
