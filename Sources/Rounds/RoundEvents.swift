@@ -2,7 +2,9 @@
 internal import Digests
 
 extension RoundEngine {
-  /// What happened. Events are journalled: their coded form is part of the run store's format.
+  /// What happened.
+  ///
+  /// Events are journalled: their coded form is part of the run store's format.
   public enum Event: Codable, Equatable, Sendable {
     /// A worker connected, or connected anew.
     case joined(WorkerID)

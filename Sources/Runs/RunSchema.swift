@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import GRDB
+
+/// The tables of a run, and how older ones become today's.
+enum RunSchema {
+  /// "Tern": what tells a run's store from any other SQLite file.
+  static let applicationID = 0x5465_726E
+
+  static var migrator: DatabaseMigrator {
+    var migrator = DatabaseMigrator()
+    migrator.registerMigration("1: journal, payloads, snapshots") { database in
+      try database.execute(sql: tables)
+      try database.execute(sql: "PRAGMA application_id = \(applicationID)")
+    }
+    return migrator
+  }
+
+  private static let tables = """
+    CREATE TABLE run (
+      one INTEGER PRIMARY KEY CHECK (one = 1),
+      id TEXT NOT NULL,
+      created INTEGER NOT NULL,
+      configuration BLOB NOT NULL,
+      configurationDigest TEXT NOT NULL,
+      model TEXT NOT NULL,
+      layout BLOB NOT NULL,
+      layoutDigest TEXT NOT NULL,
+      software TEXT NOT NULL,
+      versionCount INTEGER NOT NULL,
+      outcome TEXT
+    );
+    CREATE TABLE event (
+      sequence INTEGER PRIMARY KEY,
+      time INTEGER NOT NULL,
+      event TEXT NOT NULL
+    );
+    CREATE TABLE payload (
+      digest TEXT NOT NULL UNIQUE,
+      baseVersion INTEGER,
+      bytes BLOB NOT NULL
+    );
+    CREATE TABLE snapshot (
+      version INTEGER PRIMARY KEY,
+      sequence INTEGER NOT NULL,
+      engine TEXT NOT NULL,
+      stateDigest TEXT NOT NULL,
+      state BLOB NOT NULL
+    );
+    CREATE TABLE "commit" (
+      version INTEGER PRIMARY KEY,
+      round INTEGER NOT NULL UNIQUE,
+      time INTEGER NOT NULL,
+      contributions TEXT NOT NULL,
+      adapter TEXT NOT NULL,
+      broadcast TEXT
+    );
+    CREATE TABLE metric (
+      place INTEGER PRIMARY KEY,
+      time INTEGER NOT NULL,
+      json TEXT NOT NULL
+    );
+    """
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Digests
+internal import FoundationEssentials
+internal import GRDB
+public import Rounds
+
+/// All that a run must not forget: what it is, its journal, payloads, commits and snapshots.
+///
+/// What a method wrote is on the disk when it returns. Each method is one transaction: after
+/// kill -9 at any byte the store holds everything of a call or nothing of it. Calls from several
+/// threads are taken one after the other.
+public final class RunStore: Sendable {
+  /// Where a store lives.
+  public enum Location: Equatable, Sendable {
+    /// In a folder of its own, in the file `run.sqlite`.
+    case folder(String)
+    /// In memory, for simulations and tests: forgotten with the value.
+    case memory
+  }
+
+  /// What the run is.
+  public let record: RunRecord
+  /// The folder, or "memory", for messages.
+  public let path: String
+
+  let database: any DatabaseWriter
+  private let lock: FolderLock?
+
+  private init(
+    _ record: RunRecord, path: String, database: any DatabaseWriter, lock: FolderLock?
+  ) {
+    self.record = record
+    self.path = path
+    self.database = database
+    self.lock = lock
+  }
+
+  /// Creates a run that starts with `engine` and `state` as its version 0, or opens the same run.
+  ///
+  /// A run is the same if its name, configuration, model and layout are; then the store goes on
+  /// with what it holds, and `engine` and `state` are not looked at.
+  /// - Throws: `differentRun` if another run is there, `inUse` if another coordinator has it open.
+  public static func create(
+    _ record: RunRecord, engine: RoundEngine, state: [UInt8], at location: Location
+  ) throws(RunError) -> RunStore {
+    if case .folder(let folder) = location { try makeFolder(folder) }
+    let (path, database, lock) = try connect(location)
+    let existing: RunRecord?
+    do {
+      try RunSchema.migrator.migrate(database)
+      existing = try database.write { connection in
+        if let existing = try RunRecord.fetch(connection) { return existing }
+        try record.insert(connection, versionCount: engine.rules.versionCount)
+        try insertSnapshot(connection, version: 0, sequence: 0, engine: engine, state: state)
+        return nil
+      }
+      if let existing { try existing.check(isSameAs: record, path: path) }
+    } catch {
+      throw RunError(error, path: path)
+    }
+    if case .folder(let folder) = location { try synchronizeFolder(folder) }
+    return RunStore(existing ?? record, path: path, database: database, lock: lock)
+  }
+
+  /// Opens the run in `folder` to go on with it.
+  ///
+  /// - Throws: `missing` if there is none, `inUse` if another coordinator has it open.
+  public static func open(folder: String) throws(RunError) -> RunStore {
+    try requireFile(in: folder)
+    let (path, database, lock) = try connect(.folder(folder))
+    do {
+      try RunSchema.migrator.migrate(database)
+      guard let record = try database.read(RunRecord.fetch) else {
+        throw RunError.missing(path: path)
+      }
+      return RunStore(record, path: path, database: database, lock: lock)
+    } catch {
+      throw RunError(error, path: path)
+    }
+  }
+
+  /// Opens the run in `folder` to look at it, even while a coordinator has it open.
+  ///
+  /// Methods that write throw `inaccessible`.
+  public static func openReadOnly(folder: String) throws(RunError) -> RunStore {
+    try requireFile(in: folder)
+    do {
+      var configuration = Configuration()
+      configuration.readonly = true
+      configuration.busyMode = .timeout(5)
+      let database = try DatabaseQueue(path: folder + "/run.sqlite", configuration: configuration)
+      try checkFormat(database, path: folder)
+      guard let record = try database.read(RunRecord.fetch) else {
+        throw RunError.missing(path: folder)
+      }
+      return RunStore(record, path: folder, database: database, lock: nil)
+    } catch {
+      throw RunError(error, path: folder)
+    }
+  }
+}
+
+// MARK: - Connections
+
+extension RunStore {
+  private static func requireFile(in folder: String) throws(RunError) {
+    guard FileManager.default.fileExists(atPath: folder + "/run.sqlite") else {
+      throw .missing(path: folder)
+    }
+  }
+
+  private static func connect(
+    _ location: Location
+  ) throws(RunError) -> (path: String, database: any DatabaseWriter, lock: FolderLock?) {
+    switch location {
+    case .memory:
+      do {
+        return ("memory", try DatabaseQueue(), nil)
+      } catch {
+        throw RunError(error, path: "memory")
+      }
+    case .folder(let folder):
+      let lock = try FolderLock(folder: folder)
+      do {
+        return (folder, try durablePool(folder), lock)
+      } catch {
+        throw RunError(error, path: folder)
+      }
+    }
+  }
+
+  private static func durablePool(_ folder: String) throws -> DatabasePool {
+    var configuration = Configuration()
+    // Whoever else is there only reads, and may hold up a checkpoint for a moment.
+    configuration.busyMode = .timeout(5)
+    let pool = try DatabasePool(path: folder + "/run.sqlite", configuration: configuration)
+    try pool.writeWithoutTransaction { connection in
+      // GRDB sets NORMAL, which loses the last commits with the power.
+      try connection.execute(sql: "PRAGMA synchronous = FULL")
+      try connection.execute(sql: "PRAGMA journal_size_limit = \(64 << 20)")
+    }
+    try checkFormat(pool, path: folder)
+    return pool
+  }
+
+  private static func checkFormat(_ database: any DatabaseReader, path: String) throws {
+    try database.read { connection in
+      let tables = try Int.fetchOne(connection, sql: "SELECT count(*) FROM sqlite_master") ?? 0
+      let application = try Int.fetchOne(connection, sql: "PRAGMA application_id")
+      guard tables == 0 || application == RunSchema.applicationID else {
+        throw RunError.damaged(path: path, reason: "run.sqlite is not a run's store")
+      }
+      guard try !RunSchema.migrator.hasBeenSuperseded(connection) else {
+        throw RunError.newerFormat(path: path)
+      }
+    }
+  }
+}
+
+// MARK: - Transactions
+
+extension RunStore {
+  func write<Value>(_ body: (Database) throws -> Value) throws(RunError) -> Value {
+    do {
+      return try database.write(body)
+    } catch {
+      throw RunError(error, path: path)
+    }
+  }
+
+  func read<Value>(_ body: (Database) throws -> Value) throws(RunError) -> Value {
+    do {
+      return try database.read(body)
+    } catch {
+      throw RunError(error, path: path)
+    }
+  }
+}
