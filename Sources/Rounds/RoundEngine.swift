@@ -60,10 +60,11 @@ public struct RoundEngine: Codable, Equatable, Sendable {
   public mutating func handle(_ event: Event, at time: RunTime) -> [Effect] {
     var effects: [Effect] = []
     now = min(max(time, now), Self.horizon)
-    if event == .restarted {
-      // First, since a deadline that passed while the coordinator was away blames no one.
-      restart(&effects)
-    } else {
+    switch event {
+    case .restarted, .left:
+      // First, since who is away is neither blamed for a deadline nor given an assignment.
+      apply(event, &effects)
+    default:
       advance(&effects)
       apply(event, &effects)
     }
@@ -85,7 +86,7 @@ public struct RoundEngine: Codable, Equatable, Sendable {
         return disregard(event, .notAggregating, &effects)
       }
       abandon(round, "aggregation failed: \(reason)", &effects)
-    case .restarted: break
+    case .restarted: restart(&effects)
     case .woke: requestedWake = nil
     case .stopped(let reason): stop(reason, event, &effects)
     }
