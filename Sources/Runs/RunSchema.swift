@@ -28,24 +28,24 @@ enum RunSchema {
       software TEXT NOT NULL,
       versionCount INTEGER NOT NULL,
       outcome TEXT
-    );
+    ) STRICT;
     CREATE TABLE event (
       sequence INTEGER PRIMARY KEY,
       time INTEGER NOT NULL,
       event TEXT NOT NULL
-    );
+    ) STRICT;
     CREATE TABLE payload (
       digest TEXT NOT NULL UNIQUE,
       baseVersion INTEGER,
       bytes BLOB NOT NULL
-    );
+    ) STRICT;
     CREATE TABLE snapshot (
       version INTEGER PRIMARY KEY,
       sequence INTEGER NOT NULL,
       engine TEXT NOT NULL,
       stateDigest TEXT NOT NULL,
       state BLOB NOT NULL
-    );
+    ) STRICT;
     CREATE TABLE "commit" (
       version INTEGER PRIMARY KEY,
       round INTEGER NOT NULL UNIQUE,
@@ -53,11 +53,11 @@ enum RunSchema {
       contributions TEXT NOT NULL,
       adapter TEXT NOT NULL,
       broadcast TEXT
-    );
+    ) STRICT;
     CREATE TABLE metric (
       place INTEGER PRIMARY KEY,
       time INTEGER NOT NULL,
       json TEXT NOT NULL
-    );
+    ) STRICT;
     """
 }

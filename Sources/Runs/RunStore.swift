@@ -145,7 +145,11 @@ extension RunStore {
 
   private static func checkFormat(_ database: any DatabaseReader, path: String) throws {
     try database.read { connection in
-      let tables = try Int.fetchOne(connection, sql: "SELECT count(*) FROM sqlite_master") ?? 0
+      // GRDB has tables of its own, and makes them before ours.
+      let tables =
+        try Int.fetchOne(
+          connection, sql: "SELECT count(*) FROM sqlite_master WHERE tbl_name NOT LIKE 'grdb%'")
+        ?? 0
       let application = try Int.fetchOne(connection, sql: "PRAGMA application_id")
       guard tables == 0 || application == RunSchema.applicationID else {
         throw RunError.damaged(path: path, reason: "run.sqlite is not a run's store")
