@@ -134,7 +134,8 @@ def make(name, configuration, tokenizer, folder, seed):
             golden |= {f"lora.grad.{k}": p.grad for k, p in trainable}
         optimizer.step()
         if step != 2:
-            golden |= {f"lora.adamw{step}.{k}": p for k, p in trainable}
+            golden |= {f"lora.adamw{step}.{k}": p.detach().clone()
+                       for k, p in trainable}
     with torch.no_grad():
         losses.append(adapted(**batch).loss.item())
     golden = {k: v.detach().clone().contiguous() for k, v in golden.items()}
