@@ -40,8 +40,8 @@ public struct ParameterVector: Hashable, Sendable {
   }
 
   /// Whether no value is infinite or not a number.
-  public var isFinite: Bool { values.allSatisfy(\.isFinite) }
+  public var isFinite: Bool { Kernels.areFinite(values) }
 
-  /// The Euclidean norm, summed in double precision in order.
-  public var norm: Double { values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot() }
+  /// The Euclidean norm, summed in double precision in an order that is the same everywhere.
+  public var norm: Double { Kernels.sumOfSquares(values).squareRoot() }
 }

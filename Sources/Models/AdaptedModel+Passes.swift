@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Legend: T tokens, R rows with targets, C width, V vocabulary.
+internal import Checkpoints
+internal import Tensors
+
+extension AdaptedModel {
+  /// The forward pass: the logarithm of each target's probability.
+  ///
+  /// With `savingFrom`, what the backward needs of that block and those above is kept, and the
+  /// gradient of the mean loss for the last block's output is left in the workspace's stream.
+  func run(
+    _ batch: TokenBatch, _ adapter: ParameterVector, in workspace: inout Workspace,
+    savingFrom lowest: Int? = nil
+  ) -> [Double] {
+    precondition(adapter.layout == layout, "an adapter of another layout than the model's")
+    guard !batch.targets.isEmpty else { return [] }
+    let configuration = base.configuration
+    check(batch)
+    workspace.batch.set(batch)
+    if let lowest { workspace.reserve(blocks: configuration.layerCount - lowest, configuration) }
+    Kernels.gather(batch.tokens, of: base.embedding_VC, into: &workspace.stream)
+    for layer in 0..<configuration.layerCount {
+      block(layer).forward(
+        workspace.batch, adapter.values, stream: &workspace.stream,
+        saved: &workspace.saved[slot(layer, lowest)], scratch: &workspace.scratch)
+    }
+    return head(batch, &workspace.stream, &workspace.scratch, replacingByGradient: lowest != nil)
+  }
+
+  /// The backward pass, from the stream's gradient that the forward left.
+  func backward(
+    _ parameters: [Float], lowest: Int, in workspace: inout Workspace,
+    addingTo gradient: inout [Float]
+  ) {
+    for layer in (lowest..<base.configuration.layerCount).reversed() {
+      block(layer).backward(
+        workspace.batch, parameters, isLowest: layer == lowest, stream: &workspace.stream,
+        saved: &workspace.saved[slot(layer, lowest)], scratch: &workspace.scratch,
+        addingTo: &gradient)
+    }
+  }
+
+  private func slot(_ layer: Int, _ lowest: Int?) -> Int {
+    guard let lowest, layer >= lowest else { return 0 }
+    return layer - lowest + 1
+  }
+
+  private func block(_ layer: Int) -> Block {
+    Block(
+      configuration: base.configuration, weights: base.blocks[layer], adapter: blocks[layer],
+      attention: base.attentionShape, isLast: layer == base.configuration.layerCount - 1)
+  }
+
+  private func check(_ batch: TokenBatch) {
+    let vocabulary = 0..<Int32(base.configuration.vocabularySize)
+    for token in batch.tokens {
+      precondition(vocabulary.contains(token), "token \(token) of \(vocabulary.count)")
+    }
+    for target in batch.targets {
+      precondition(vocabulary.contains(target.token), "token \(target.token), \(vocabulary.count)")
+    }
+  }
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Checkpoints
+public import Tensors
+
+/// A frozen model and where an adapter sits in it: a function of that adapter.
+///
+/// The adapter is an argument, never a state: one base serves everyone in the process.
+public struct AdaptedModel: Sendable {
+  /// The frozen base.
+  public let base: DecoderModel
+  /// The trainable parameters: by block, then projection, A before B; names are PEFT's.
+  public let layout: ParameterLayout
+
+  /// The adapted layers, in the layout's order.
+  let modules: [PlacedModule]
+  /// What the adapter does in each block.
+  let blocks: [BlockAdapter]
+  private let start: ParameterVector
+
+  /// A base with an adapter to be learned.
+  ///
+  /// With factors `.b`, every A is made from the seed and stays.
+  public init(base: DecoderModel, lora: LoRAConfiguration) {
+    let modules = lora.modules(of: base.configuration)
+    let placed = PlacedModule.place(modules) {
+      lora.factors == .b ? $0.initialA(seed: lora.seed) : nil
+    }
+    let layout = ParameterLayout(modules.flatMap { $0.tensors(lora.factors) })
+    var start = ParameterVector(zerosOf: layout)
+    for placed in placed {
+      guard let offset = placed.aOffset else { continue }
+      let a = placed.module.initialA(seed: lora.seed)
+      start.values.replaceSubrange(offset..<(offset + a.count), with: a)
+    }
+    self.init(base: base, modules: placed, start: start)
+  }
+
+  /// A base with an existing adapter, whose A and B are the parameters.
+  ///
+  /// - Throws: if the adapter is not made for this model.
+  public init(base: DecoderModel, adapter: PEFTAdapter) throws(ModelError) {
+    let matched = try adapter.matched(to: base.configuration)
+    let modules = matched.map(\.module)
+    let layout = ParameterLayout(modules.flatMap { $0.tensors(.both) })
+    let values = matched.flatMap { $0.factors.a + $0.factors.b }
+    self.init(
+      base: base, modules: PlacedModule.place(modules) { _ in nil },
+      start: ParameterVector(layout: layout, values: values))
+  }
+
+  /// A base without an adapter: the layout is empty.
+  public init(base: DecoderModel) {
+    self.init(base: base, modules: [], start: ParameterVector(zerosOf: ParameterLayout([])))
+  }
+
+  private init(base: DecoderModel, modules: [PlacedModule], start: ParameterVector) {
+    self.base = base
+    self.layout = start.layout
+    self.start = start
+    self.modules = modules
+    blocks = (0..<base.configuration.layerCount).map { layer in
+      BlockAdapter(modules.filter { $0.module.layer == layer }, base.configuration)
+    }
+  }
+
+  /// Where learning starts: B = 0 and A from the seed, or the adapter that the model was made with.
+  public func initialAdapter() -> ParameterVector { start }
+
+  /// Memory for computing with this model; it grows to what the largest batch needs.
+  public func makeWorkspace() -> Workspace { Workspace(for: self) }
+
+  /// The natural logarithm of the probability of each target, in order.
+  ///
+  /// - Precondition: the adapter has this layout, tokens are in the vocabulary.
+  public func logProbabilities(
+    of batch: TokenBatch, adapter: ParameterVector, in workspace: inout Workspace
+  ) -> [Float] {
+    run(batch, adapter, in: &workspace).map { Float($0) }
+  }
+
+  /// The mean over all targets of minus the logarithm of their probability.
+  ///
+  /// - Precondition: there is a target, the adapter has this layout, tokens are in the vocabulary.
+  public func loss(
+    of batch: TokenBatch, adapter: ParameterVector, in workspace: inout Workspace
+  ) -> Double {
+    mean(run(batch, adapter, in: &workspace))
+  }
+
+  /// The same loss, adding its gradient for the adapter to `gradient`.
+  ///
+  /// - Precondition: as for the loss; the gradient has this layout.
+  public func loss(
+    of batch: TokenBatch, adapter: ParameterVector, in workspace: inout Workspace,
+    addingGradientTo gradient: inout ParameterVector
+  ) -> Double {
+    precondition(gradient.layout == layout, "a gradient of another layout than the model's")
+    guard let lowest = lowestAdaptedLayer else {
+      return loss(of: batch, adapter: adapter, in: &workspace)
+    }
+    let logProbabilities = run(batch, adapter, in: &workspace, savingFrom: lowest)
+    backward(adapter.values, lowest: lowest, in: &workspace, addingTo: &gradient.values)
+    return mean(logProbabilities)
+  }
+
+  /// The first block that the adapter changes.
+  var lowestAdaptedLayer: Int? { blocks.firstIndex { $0.lowestSite != nil } }
+
+  private func mean(_ logProbabilities: [Double]) -> Double {
+    precondition(!logProbabilities.isEmpty, "the loss of a batch without targets")
+    return -logProbabilities.reduce(0, +) / Double(logProbabilities.count)
+  }
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Legend: T tokens (or rows with targets), I inputs, O outputs, K ranks of the site.
+internal import Tensors
+
+extension FrozenLinear {
+  /// y = x W^T + bias, plus what the adapter adds; keeps u = x A^T.
+  func forward(
+    _ x_TI: Matrix, _ adapter: SiteAdapter?, _ parameters: [Float], lowered u_TK: inout Matrix,
+    into y_TO: inout Matrix
+  ) {
+    y_TO.resize(rows: x_TI.rowCount)
+    Kernels.multiply(x_TI, transposed: weights, into: &y_TO)
+    if let bias { Kernels.add(bias, toRowsOf: &y_TO) }
+    guard let adapter else { return }
+    adapter.lower(x_TI, parameters, into: &u_TK)
+    adapter.addOutput(u_TK, parameters, to: &y_TO)
+  }
+
+  /// Adds the adapter's gradient to `gradient` and, if asked for, computes the input's.
+  ///
+  /// - Parameter x_TI: the input, looked at only if A is learned.
+  func backward(
+    _ dy_TO: Matrix, x x_TI: Matrix, lowered u_TK: Matrix, _ adapter: SiteAdapter?,
+    _ parameters: [Float], inputGradient: Bool, lowered du_TK: inout Matrix,
+    into dx_TI: inout Matrix, addingTo gradient: inout [Float]
+  ) {
+    if inputGradient {
+      dx_TI.resize(rows: dy_TO.rowCount)
+      Kernels.multiply(dy_TO, weights, into: &dx_TI)
+    }
+    guard let adapter else { return }
+    adapter.addGradientOfB(dy_TO, u_TK, to: &gradient)
+    guard adapter.learnsA || inputGradient else { return }
+    adapter.raise(dy_TO, parameters, into: &du_TK)
+    if adapter.learnsA { adapter.addGradientOfA(du_TK, x_TI, to: &gradient) }
+    if inputGradient { adapter.addInputGradient(du_TK, parameters, to: &dx_TI) }
+  }
+}

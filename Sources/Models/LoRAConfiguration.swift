@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The linear layers of a block that an adapter can change.
+public enum Projection: String, CaseIterable, Codable, Sendable {
+  case query = "q_proj"
+  case key = "k_proj"
+  case value = "v_proj"
+  case output = "o_proj"
+  case gate = "gate_proj"
+  case up = "up_proj"
+  case down = "down_proj"
+
+  /// The layer's path inside its block, as in `self_attn.q_proj`.
+  public var path: String {
+    switch self {
+    case .query, .key, .value, .output: "self_attn.\(rawValue)"
+    case .gate, .up, .down: "mlp.\(rawValue)"
+    }
+  }
+}
+
+/// A low-rank adapter to be learned: W x + (alpha / rank) B A x on some projections of each block.
+///
+/// E. Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021.
+public struct LoRAConfiguration: Hashable, Codable, Sendable {
+  /// Which factors are learned.
+  public enum Factors: String, Codable, CaseIterable, Sendable {
+    /// B alone; A is made from the seed and never travels.
+    case b
+    /// A and B.
+    case both
+  }
+
+  /// The rank of every product B A.
+  public let rank: Int
+  /// What products are scaled with, times the rank.
+  public let alpha: Float
+  /// The adapted projections, each once, in canonical order.
+  public let targets: [Projection]
+  /// Which factors are learned.
+  public let factors: Factors
+  /// Where A comes from.
+  public let seed: UInt64
+
+  /// A configuration; `targets` are put into canonical order.
+  ///
+  /// - Precondition: the rank is positive, alpha is finite, and there is a target.
+  public init(
+    rank: Int, alpha: Float, targets: [Projection] = Projection.allCases,
+    factors: Factors = .b, seed: UInt64
+  ) {
+    precondition(rank > 0 && alpha.isFinite, "LoRA of rank \(rank) and alpha \(alpha)")
+    precondition(!targets.isEmpty, "LoRA on no projection")
+    self.rank = rank
+    self.alpha = alpha
+    self.targets = Projection.allCases.filter(targets.contains)
+    self.factors = factors
+    self.seed = seed
+  }
+
+  /// What the product B A is multiplied with.
+  public var scale: Float { alpha / Float(rank) }
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Why an adapter does not fit a model.
+public enum ModelError: Error, Equatable, Sendable {
+  /// The adapter changes a layer that the model does not have, or that Tern does not adapt.
+  case unknownModule(String)
+  /// The adapter has two entries for one layer.
+  case repeatedModule(String)
+  /// The adapter's factors do not fit the layer; shapes are outputs, inputs.
+  case wrongShape(module: String, expected: [Int], found: [Int])
+  /// A factor of the adapter, or its scale, is infinite or not a number.
+  case notFinite(module: String)
+}
+
+extension ModelError: CustomStringConvertible {
+  /// One line: what is wrong, where, and what to do.
+  public var description: String {
+    switch self {
+    case .unknownModule(let name):
+      "the adapter changes '\(name)', which this model does not have or which cannot be adapted; "
+        + "adaptable are q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj and down_proj"
+    case .repeatedModule(let name):
+      "the adapter changes '\(name)' twice; keep one of the entries"
+    case .wrongShape(let module, let expected, let found):
+      "the adapter is made for a '\(module)' of shape \(found), this model's has \(expected); "
+        + "use the model that it was trained on"
+    case .notFinite(let module):
+      "the adapter of '\(module)' is infinite or not a number; it is damaged"
+    }
+  }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// How queries, keys and values lie in a row, and what a query sees.
+///
+/// A row is all query heads, then all key heads, then all value heads. Every key-value head serves
+/// `headCount / keyValueHeadCount` query heads that lie side by side.
+public struct AttentionShape: Hashable, Sendable {
+  /// The number of query heads.
+  public let headCount: Int
+  /// The number of key heads, and of value heads.
+  public let keyValueHeadCount: Int
+  /// The width of every head.
+  public let headWidth: Int
+  /// How many tokens a query sees, its own included; nil for all that came before.
+  public let window: Int?
+
+  /// A shape.
+  ///
+  /// - Precondition: counts are positive, and key-value heads divide the heads.
+  public init(headCount: Int, keyValueHeadCount: Int, headWidth: Int, window: Int?) {
+    precondition(
+      keyValueHeadCount > 0 && headWidth > 0 && headCount > 0
+        && headCount.isMultiple(of: keyValueHeadCount) && (window ?? 1) > 0,
+      "\(headCount) heads over \(keyValueHeadCount), width \(headWidth), window \(window ?? 0)")
+    self.headCount = headCount
+    self.keyValueHeadCount = keyValueHeadCount
+    self.headWidth = headWidth
+    self.window = window
+  }
+
+  /// The number of query heads that share a key-value head.
+  public var groupSize: Int { headCount / keyValueHeadCount }
+  /// The width of all query heads: the width of the attention's output.
+  public var queryWidth: Int { headCount * headWidth }
+  /// The width of all key heads.
+  public var keyWidth: Int { keyValueHeadCount * headWidth }
+  /// The width of a row.
+  public var rowWidth: Int { queryWidth + 2 * keyWidth }
+
+  /// What a product of query and key is multiplied with.
+  var scoreScale: Float { 1 / Float(headWidth).squareRoot() }
+
+  /// How many queries are computed at once: enough rows for a good matrix product, and no more
+  /// scores than stay in the cache for a sequence of some hundred tokens.
+  var blockLength: Int { max(1, min(64, 192 / groupSize)) }
+}
+
+/// The softmax's largest score and reciprocal sum for each token and head, [T, H]: what the
+/// backward pass needs to compute attention weights again, bit by bit.
+public struct AttentionStatistics: Sendable {
+  var maxima: [Float] = []
+  var reciprocals: [Float] = []
+
+  /// No statistics yet.
+  public init() {}
+
+  mutating func resize(count: Int) {
+    Kernels.grow(&maxima, to: count)
+    Kernels.grow(&reciprocals, to: count)
+  }
+}
+
+/// Memory that attention uses for one block of queries after the other.
+public struct AttentionScratch: Sendable {
+  var queries: [Float] = []
+  var outputs: [Float] = []
+  var scores: [Float] = []
+  var scoreGradients: [Float] = []
+  var dots: [Float] = []
+
+  /// No memory yet.
+  public init() {}
+
+  /// Makes room for the blocks of sequences of up to `longest` tokens.
+  mutating func resize(for shape: AttentionShape, longest: Int, backward: Bool) {
+    let rows = min(shape.blockLength, longest) * shape.groupSize
+    Kernels.grow(&queries, to: rows * shape.headWidth)
+    Kernels.grow(&outputs, to: rows * shape.headWidth)
+    Kernels.grow(&scores, to: rows * Self.scoreStride(keyCount: longest))
+    if backward { Kernels.grow(&scoreGradients, to: rows * Self.scoreStride(keyCount: longest)) }
+  }
+
+  /// The distance of two rows of scores: whole vectors, which the softmax fills up.
+  static func scoreStride(keyCount: Int) -> Int { (keyCount + 15) / 16 * 16 }
+}
