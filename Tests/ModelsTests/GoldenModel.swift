@@ -15,6 +15,9 @@ struct GoldenModel {
   static let folder =
     #filePath.split(separator: "/").dropLast(2).reduce("") { "\($0)/\($1)" } + "/Fixtures/models"
 
+  /// The GGUF file of SmolLM2-135M-Instruct, where there is one.
+  static let smolLM2Path = ProcessInfo.processInfo.environment["TERN_SMOLLM2"]
+
   let base: DecoderModel
   /// Rank 4 and alpha 8 on all projections.
   let adapter: PEFTAdapter

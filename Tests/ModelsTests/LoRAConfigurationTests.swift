@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+import Checkpoints
+import Foundation
+import Models
+import Tensors
+import Testing
+
+struct LoRAConfigurationTests {
+  private let base: DecoderModel
+
+  init() throws { base = try GoldenModel("llama-mqa-untied").base }
+
+  private func configuration(
+    _ targets: [Projection] = Projection.allCases, _ factors: LoRAConfiguration.Factors = .both,
+    seed: UInt64 = 1
+  ) -> LoRAConfiguration {
+    LoRAConfiguration(rank: 4, alpha: 8, targets: targets, factors: factors, seed: seed)
+  }
+
+  @Test func targetsAreInCanonicalOrderEachOnce() {
+    let lora = configuration([.down, .query, .down, .value])
+    #expect(lora.targets == [.query, .value, .down])
+    #expect(lora.scale == 2)
+  }
+
+  @Test func survivesJSON() throws {
+    let lora = configuration([.key, .up], .b)
+    let data = try JSONEncoder().encode(lora)
+    #expect(try JSONDecoder().decode(LoRAConfiguration.self, from: data) == lora)
+    let text = String(decoding: data, as: UTF8.self)
+    #expect(text.contains(#""k_proj","up_proj""#) && text.contains(#""factors":"b""#))
+  }
+
+  @Test func layoutIsByBlockThenProjectionWithABeforeB() {
+    let layout = configuration([.value, .down]).layout(for: base.configuration)
+    let prefix = "base_model.model.model.layers"
+    #expect(
+      layout.entries.prefix(5).map(\.name) == [
+        "\(prefix).0.self_attn.v_proj.lora_A.weight", "\(prefix).0.self_attn.v_proj.lora_B.weight",
+        "\(prefix).0.mlp.down_proj.lora_A.weight", "\(prefix).0.mlp.down_proj.lora_B.weight",
+        "\(prefix).1.self_attn.v_proj.lora_A.weight",
+      ])
+    #expect(layout.entries.prefix(4).map(\.shape) == [[4, 64], [32, 4], [4, 160], [64, 4]])
+    #expect(layout.entries.count == 12)
+  }
+
+  @Test(arguments: LoRAConfiguration.Factors.allCases)
+  func layoutIsKnownWithoutWeights(factors: LoRAConfiguration.Factors) {
+    let lora = configuration(Projection.allCases, factors)
+    #expect(AdaptedModel(base: base, lora: lora).layout == lora.layout(for: base.configuration))
+  }
+
+  @Test func learningStartsWhereTheBaseIs() throws {
+    let golden = try GoldenModel("llama-mqa-untied")
+    let batch = try golden.batch()
+    for factors in LoRAConfiguration.Factors.allCases {
+      let model = AdaptedModel(base: base, lora: configuration(Projection.allCases, factors))
+      var workspace = model.makeWorkspace()
+      let loss = model.loss(of: batch, adapter: model.initialAdapter(), in: &workspace)
+      #expect(abs(loss - (try golden.json().loss)) < 1e-4)
+    }
+  }
+
+  @Test func frozenAndLearnedAAreTheSameWhicheverProjectionsAreAdapted() throws {
+    let all = AdaptedModel(base: base, lora: configuration())
+    let some = AdaptedModel(base: base, lora: configuration([.up], .b))
+    let expected = all.exported(all.initialAdapter()).modules.filter {
+      $0.name.hasSuffix("up_proj")
+    }
+    #expect(some.exported(some.initialAdapter()).modules == expected)
+  }
+
+  @Test func initialAIsUniformAsInPEFTAndFollowsFromTheSeed() {
+    func a(_ seed: UInt64) -> [[Float]] {
+      let model = AdaptedModel(base: base, lora: configuration(seed: seed))
+      return model.exported(model.initialAdapter()).modules.map(\.a)
+    }
+    let (one, two) = (a(1), a(2))
+    #expect(one == a(1))
+    #expect(Set(one + two).count == one.count + two.count)
+    // gate_proj of block 0: 64 inputs, bound 1/8, variance bound^2 / 3.
+    let values = one[4]
+    #expect(values.allSatisfy { abs($0) <= 0.125 })
+    let variance = Kernels.sumOfSquares(values) / Double(values.count)
+    #expect(abs(variance - 0.125 * 0.125 / 3) < 1e-3)
+  }
+
+  /// Runs in progress depend on these bits: they never change.
+  @Test func initialAHasTheBitsThatItAlwaysHad() {
+    let model = AdaptedModel(base: base, lora: configuration(seed: 2_026))
+    let a = model.exported(model.initialAdapter()).modules[0].a
+    #expect(
+      a.prefix(4).map(\.bitPattern) == [3_186_287_180, 1_037_517_738, 3_175_185_528, 1_033_146_292])
+  }
+}

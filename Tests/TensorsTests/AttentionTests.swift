@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+import Tensors
+import Testing
+
+struct AttentionTests {
+  struct Case: Sendable, CustomTestStringConvertible {
+    let heads: Int, groups: Int, window: Int?, lengths: [Int]
+    var shape: AttentionShape {
+      AttentionShape(headCount: heads, keyValueHeadCount: groups, headWidth: 4, window: window)
+    }
+    var testDescription: String { "\(heads) over \(groups), window \(window ?? 0), \(lengths)" }
+  }
+
+  /// Sequences shorter and longer than a block of queries and than the window.
+  static let cases = [
+    Case(heads: 1, groups: 1, window: nil, lengths: [1]),
+    Case(heads: 4, groups: 2, window: nil, lengths: [5, 1, 17]),
+    Case(heads: 4, groups: 1, window: nil, lengths: [100, 3]),
+    Case(heads: 2, groups: 2, window: 8, lengths: [3, 70, 9]),
+    Case(heads: 6, groups: 2, window: 1, lengths: [66]),
+    Case(heads: 2, groups: 1, window: 65, lengths: [130]),
+  ]
+
+  private func input(_ item: Case) -> Matrix {
+    let rows = item.lengths.reduce(0, +)
+    let values = noise(rows * item.shape.rowWidth, "qkv").map { 2 * $0 }
+    return Matrix(values, rows: rows, columns: item.shape.rowWidth)
+  }
+
+  @Test(arguments: cases)
+  func outputIsThatOfThePlainVersion(item: Case) {
+    let qkv = input(item)
+    var (statistics, scratch) = (AttentionStatistics(), AttentionScratch())
+    var output = Matrix(rows: 0, columns: item.shape.queryWidth)
+    Kernels.attend(
+      qkv, item.shape, sequenceLengths: item.lengths, statistics: &statistics, scratch: &scratch,
+      into: &output)
+    let expected = Plain.attention(
+      qkv.values.map(Double.init), item.shape, sequenceLengths: item.lengths)
+    #expect(relativeError(output.elements, expected.map { Float($0) }) < 2e-6)
+  }
+
+  @Test(arguments: cases)
+  func gradientIsThatOfFiniteDifferences(item: Case) {
+    let qkv = input(item)
+    let dy = noise(rows: qkv.rowCount, columns: item.shape.queryWidth, "dy")
+    var (statistics, scratch) = (AttentionStatistics(), AttentionScratch())
+    var output = Matrix(rows: 0, columns: item.shape.queryWidth)
+    // The gradient must not depend on what was in its memory before.
+    var gradient = noise(rows: 200, columns: item.shape.rowWidth, "junk")
+    Kernels.attend(
+      qkv, item.shape, sequenceLengths: item.lengths, statistics: &statistics, scratch: &scratch,
+      into: &output)
+    Kernels.attendBackward(
+      qkv, item.shape, sequenceLengths: item.lengths, output_TQ: output, gradient_TQ: dy,
+      statistics: statistics, scratch: &scratch, into: &gradient)
+    func loss(_ values: [Double]) -> Double {
+      let output = Plain.attention(values, item.shape, sequenceLengths: item.lengths)
+      return zip(output, dy.values).reduce(0) { $0 + $1.0 * Double($1.1) }
+    }
+    // A number prime to the width, so that queries, keys and values of all places have their turn.
+    for index in stride(from: 0, to: qkv.count, by: max(1, qkv.count / 8) | 1) {
+      var (above, below) = (qkv.values.map(Double.init), qkv.values.map(Double.init))
+      above[index] += 1e-5
+      below[index] -= 1e-5
+      let expected = (loss(above) - loss(below)) / 2e-5
+      #expect(abs(Double(gradient.values[index]) - expected) < 2e-5, "element \(index)")
+    }
+  }
+
+  @Test func scoresTooLargeForTheExponentialDoNoHarm() {
+    let shape = AttentionShape(headCount: 1, keyValueHeadCount: 1, headWidth: 2, window: nil)
+    let qkv = Matrix([900, 0, 900, 0, 1, 2, 900, 0, -900, 0, 3, 4], rows: 2, columns: 6)
+    var (statistics, scratch) = (AttentionStatistics(), AttentionScratch())
+    var output = Matrix(rows: 0, columns: 2)
+    Kernels.attend(
+      qkv, shape, sequenceLengths: [2], statistics: &statistics, scratch: &scratch, into: &output)
+    #expect(output.elements == [1, 2, 1, 2])
+  }
+}
