@@ -94,7 +94,9 @@ struct SmolLM2Tests {
       let name = String(entry.name.dropFirst("base_model.model.".count))
       let norm = Kernels.sumOfSquares(Array(gradient.values[entry.range])).squareRoot()
       let expected = golden.lora.grad_norms[name] ?? -1
-      #expect(abs(norm - expected) < 1e-4 * expected, "\(entry.name)")
+      // The smallest norms are what is left of larger terms: their rounding errors stay.
+      let tolerance = 1e-4 * expected + 1e-7 * golden.lora.global_norm
+      #expect(abs(norm - expected) < tolerance, "\(entry.name)")
     }
   }
 
