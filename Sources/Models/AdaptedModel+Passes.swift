@@ -19,13 +19,14 @@ extension AdaptedModel {
     check(batch)
     workspace.batch.set(batch)
     if let lowest { workspace.reserve(blocks: configuration.layerCount - lowest, configuration) }
-    Kernels.gather(batch.tokens, of: base.embedding_VC, into: &workspace.stream)
+    Kernels.gather(workspace.batch.tokens, of: base.embedding_VC, into: &workspace.stream)
     for layer in 0..<configuration.layerCount {
       block(layer).forward(
         workspace.batch, adapter.values, stream: &workspace.stream,
         saved: &workspace.saved[slot(layer, lowest)], scratch: &workspace.scratch)
     }
-    return head(batch, &workspace.stream, &workspace.scratch, replacingByGradient: lowest != nil)
+    return head(
+      workspace.batch, &workspace.stream, &workspace.scratch, replacingByGradient: lowest != nil)
   }
 
   /// The backward pass, from the stream's gradient that the forward left.

@@ -110,8 +110,8 @@ extension Block {
     _ scratch: inout Scratch, _ gradient: inout [Float]
   ) {
     Kernels.attendBackward(
-      saved.qkv_TW, attention, sequenceLengths: batch.sequenceLengths,
-      output_TQ: saved.attention_TQ, gradient_TQ: scratch.dAttention_TQ,
+      saved.qkv_TW, attention, batch.sequences, output_TQ: saved.attention_TQ,
+      gradient_TQ: scratch.dAttention_TQ,
       statistics: saved.statistics, scratch: &scratch.attention, into: &scratch.dqkv_TW)
     Kernels.rotate(
       &scratch.dqkv_TW, headCount: attention.headCount + attention.keyValueHeadCount,

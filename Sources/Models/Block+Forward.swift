@@ -52,8 +52,8 @@ struct Block {
       &saved.qkv_TW, headCount: attention.headCount + attention.keyValueHeadCount,
       positions: batch.positions, table: batch.table)
     Kernels.attend(
-      saved.qkv_TW, attention, sequenceLengths: batch.sequenceLengths,
-      statistics: &saved.statistics, scratch: &scratch.attention, into: &saved.attention_TQ)
+      saved.qkv_TW, attention, batch.sequences, statistics: &saved.statistics,
+      scratch: &scratch.attention, into: &saved.attention_TQ)
   }
 
   private func normalizeHeads(_ saved: inout SavedBlock) {

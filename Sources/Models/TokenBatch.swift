@@ -60,18 +60,4 @@ public struct TokenBatch: Hashable, Sendable {
       tokens: sequences.flatMap(\.tokens), sequenceLengths: sequences.map(\.tokens.count),
       targets: targets)
   }
-
-  /// The positions of targets, each once, ascending.
-  var targetRows: [Int32] {
-    var rows: [Int32] = []
-    for target in targets where rows.last != Int32(target.position) {
-      rows.append(Int32(target.position))
-    }
-    return rows
-  }
-
-  /// Each token's place in its sequence.
-  var positions: [Int32] {
-    sequenceLengths.flatMap { (0..<Int32($0)) }
-  }
 }

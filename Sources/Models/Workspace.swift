@@ -33,25 +33,6 @@ public struct Workspace: Sendable {
   }
 }
 
-/// Where the tokens of a batch are.
-struct BatchLayout: Sendable {
-  var table: RotaryTable
-  var sequenceLengths: [Int] = []
-  /// Each token's position in its sequence.
-  var positions: [Int32] = []
-  /// The tokens whose predictions count, ascending.
-  var targetRows: [Int32] = []
-
-  init(table: RotaryTable) { self.table = table }
-
-  mutating func set(_ batch: TokenBatch) {
-    sequenceLengths = batch.sequenceLengths
-    positions = batch.positions
-    targetRows = batch.targetRows
-    table.extend(to: sequenceLengths.max() ?? 0)
-  }
-}
-
 /// What the backward pass of a block needs of its forward pass.
 struct SavedBlock: Sendable {
   /// The block's input.

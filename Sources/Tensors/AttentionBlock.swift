@@ -6,106 +6,145 @@ internal import COpenBLAS
 ///
 /// As rows of a matrix they are ordered by token, then by head: heads of a group lie side by side,
 /// so a token's heads are one piece of memory. Pointers given to its methods point to row 0,
-/// column 0 of a matrix of all tokens, and are not kept.
+/// column 0 of a matrix of all tokens, or to the block's own rows, and are not kept.
 struct AttentionBlock {
   let shape: AttentionShape
-  /// The sequence's first token among all.
-  let sequenceStart: Int
-  /// The queries, counted from the sequence's start.
+  let sequence: SequenceRows
+  /// The queries, counted from the sequence's first token.
   let queries: Range<Int>
   /// The key-value head.
   let head: Int
 
-  /// The first key that any of the queries sees, counted from the sequence's start.
-  var firstKey: Int { max(0, queries.lowerBound + 1 - (shape.window ?? Int.max / 2)) }
-  var keyCount: Int { queries.upperBound - firstKey }
+  /// The keys that any of the queries sees, counted from the sequence's first token.
+  var keys: Range<Int> {
+    let first = queries.lowerBound + 1 - (shape.window ?? queries.lowerBound + 1)
+    return max(0, first)..<queries.upperBound
+  }
   var rowCount: Int { queries.count * shape.groupSize }
-  var scoreStride: Int { AttentionScratch.scoreStride(keyCount: keyCount) }
+  var scoreStride: Int { AttentionScratch.scoreStride(keyCount: keys.count) }
 
-  /// Where the first key lies in a matrix of rows of queries, keys and values.
-  var keyOffset: Int {
-    (sequenceStart + firstKey) * shape.rowWidth + shape.queryWidth + head * shape.headWidth
+  /// The first query's row among all tokens.
+  private var firstRow: Int {
+    sequence.own.lowerBound + queries.lowerBound - sequence.prefix.count
   }
-  /// Where the first value lies there.
-  var valueOffset: Int { keyOffset + shape.keyWidth }
   /// Where the first row's statistics lie in [T, H].
-  var statisticOffset: Int {
-    (sequenceStart + queries.lowerBound) * shape.headCount + head * shape.groupSize
-  }
+  var statisticOffset: Int { firstRow * shape.headCount + head * shape.groupSize }
+  /// The keys' column in a row of queries, keys and values; values are `keyWidth` after it.
+  private var keyColumn: Int { shape.queryWidth + head * shape.headWidth }
 
   var scoreRows: tern_score_rows {
     tern_score_rows(
       rows: rowCount, group: shape.groupSize, first_query: queries.lowerBound,
-      first_key: firstKey, key_count: keyCount, window: shape.window ?? Int.max / 2,
+      first_key: keys.lowerBound, key_count: keys.count, window: shape.window ?? Int.max / 2,
       stride: scoreStride, statistic_stride: shape.headCount)
   }
 
-  /// The rows' elements of a matrix `stride` wide whose first columns are query heads.
+  /// The queries' elements of a matrix `stride` wide whose first columns are query heads.
   func gather(
     from matrix: UnsafePointer<Float>, stride: Int, scale: Float,
     into rows: UnsafeMutablePointer<Float>
   ) {
     let width = shape.groupSize * shape.headWidth
-    let offset = (sequenceStart + queries.lowerBound) * stride + head * width
-    tern_copy_rows(queries.count, width, scale, matrix + offset, stride, rows, width)
+    let start = matrix + firstRow * stride + head * width
+    tern_copy_rows(queries.count, width, scale, start, stride, rows, width)
   }
 
-  /// Puts rows to their places in a matrix `stride` wide whose first columns are query heads.
+  /// Puts rows to the queries' places in a matrix whose first columns are query heads.
   func scatter(
     _ rows: UnsafePointer<Float>, scale: Float, into matrix: UnsafeMutablePointer<Float>,
     stride: Int
   ) {
     let width = shape.groupSize * shape.headWidth
-    let offset = (sequenceStart + queries.lowerBound) * stride + head * width
-    tern_copy_rows(queries.count, width, scale, rows, width, matrix + offset, stride)
+    let start = matrix + firstRow * stride + head * width
+    tern_copy_rows(queries.count, width, scale, rows, width, start, stride)
   }
 
-  /// scores = rows k^T, for keys (or values) at `keys`.
+  /// Keys and values side by side in memory, from the prefix and from the sequence's own rows.
+  func gatherKeys(
+    from qkv: UnsafePointer<Float>, into keyRows: UnsafeMutablePointer<Float>,
+    values valueRows: UnsafeMutablePointer<Float>
+  ) {
+    let width = shape.headWidth
+    for piece in keyPieces {
+      let start = qkv + piece.row * shape.rowWidth + keyColumn
+      let offset = piece.first * width
+      tern_copy_rows(
+        piece.count, width, 1, start, shape.rowWidth, keyRows + offset, width)
+      tern_copy_rows(
+        piece.count, width, 1, start + shape.keyWidth, shape.rowWidth, valueRows + offset, width)
+    }
+  }
+
+  /// Adds gradients of the keys, or of the values, to their places among queries, keys and values.
+  func addKeyGradients(
+    _ rows: UnsafePointer<Float>, areValues: Bool, to dqkv: UnsafeMutablePointer<Float>
+  ) {
+    let column = keyColumn + (areValues ? shape.keyWidth : 0)
+    for piece in keyPieces {
+      tern_add_rows(
+        piece.count, shape.headWidth, rows + piece.first * shape.headWidth, shape.headWidth,
+        dqkv + piece.row * shape.rowWidth + column, shape.rowWidth)
+    }
+  }
+
+  /// Runs of keys whose rows lie side by side: the first's number among the block's keys and row.
+  private var keyPieces: [(first: Int, count: Int, row: Int)] {
+    let (keys, prefix) = (keys, sequence.prefix)
+    let shared = max(0, min(keys.upperBound, prefix.count) - keys.lowerBound)
+    let own = (
+      first: shared, count: keys.count - shared,
+      row: sequence.own.lowerBound + max(keys.lowerBound, prefix.count) - prefix.count
+    )
+    guard shared > 0 else { return [own] }
+    return [(first: 0, count: shared, row: prefix.lowerBound + keys.lowerBound), own]
+  }
+
+  /// scores = rows k^T, for keys (or values).
   func scores(
-    of rows: UnsafePointer<Float>, keys: UnsafePointer<Float>,
+    of rows: UnsafePointer<Float>, keys keyRows: UnsafePointer<Float>,
     into scores: UnsafeMutablePointer<Float>
   ) {
     cblas_sgemm(
-      CblasRowMajor, CblasNoTrans, CblasTrans, Int32(rowCount), Int32(keyCount),
-      Int32(shape.headWidth), 1, rows, Int32(shape.headWidth), keys, Int32(shape.rowWidth), 0,
+      CblasRowMajor, CblasNoTrans, CblasTrans, Int32(rowCount), Int32(keys.count),
+      Int32(shape.headWidth), 1, rows, Int32(shape.headWidth), keyRows, Int32(shape.headWidth), 0,
       scores, Int32(scoreStride))
   }
 
-  /// rows = scores v, for values (or keys) at `values`.
+  /// rows = scores v, for values (or keys).
   func combine(
     _ scores: UnsafePointer<Float>, values: UnsafePointer<Float>,
     into rows: UnsafeMutablePointer<Float>
   ) {
     cblas_sgemm(
       CblasRowMajor, CblasNoTrans, CblasNoTrans, Int32(rowCount), Int32(shape.headWidth),
-      Int32(keyCount), 1, scores, Int32(scoreStride), values, Int32(shape.rowWidth), 0, rows,
+      Int32(keys.count), 1, scores, Int32(scoreStride), values, Int32(shape.headWidth), 0, rows,
       Int32(shape.headWidth))
   }
 
-  /// values += scores^T rows, for gradients of values (or keys) at `values`.
-  func addTransposed(
+  /// values = scores^T rows, for gradients of values (or keys).
+  func transpose(
     _ scores: UnsafePointer<Float>, rows: UnsafePointer<Float>,
-    to values: UnsafeMutablePointer<Float>
+    into values: UnsafeMutablePointer<Float>
   ) {
     cblas_sgemm(
-      CblasRowMajor, CblasTrans, CblasNoTrans, Int32(keyCount), Int32(shape.headWidth),
-      Int32(rowCount), 1, scores, Int32(scoreStride), rows, Int32(shape.headWidth), 1, values,
-      Int32(shape.rowWidth))
+      CblasRowMajor, CblasTrans, CblasNoTrans, Int32(keys.count), Int32(shape.headWidth),
+      Int32(rowCount), 1, scores, Int32(scoreStride), rows, Int32(shape.headWidth), 0, values,
+      Int32(shape.headWidth))
   }
 
   /// Calls `body` for all blocks: sequence by sequence, head by head, first queries first.
   static func forEach(
-    _ shape: AttentionShape, sequenceLengths: [Int], _ body: (AttentionBlock) -> Void
+    _ shape: AttentionShape, _ sequences: [SequenceRows], _ body: (AttentionBlock) -> Void
   ) {
-    var start = 0
-    for length in sequenceLengths {
+    for sequence in sequences {
       for head in 0..<shape.keyValueHeadCount {
-        for first in stride(from: 0, to: length, by: shape.blockLength) {
-          let queries = first..<min(length, first + shape.blockLength)
-          body(AttentionBlock(shape: shape, sequenceStart: start, queries: queries, head: head))
+        for first in stride(
+          from: sequence.prefix.count, to: sequence.length, by: shape.blockLength)
+        {
+          let queries = first..<min(sequence.length, first + shape.blockLength)
+          body(AttentionBlock(shape: shape, sequence: sequence, queries: queries, head: head))
         }
       }
-      start += length
     }
   }
 }

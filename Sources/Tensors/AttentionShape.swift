@@ -59,27 +59,3 @@ public struct AttentionStatistics: Sendable {
     Kernels.grow(&reciprocals, to: count)
   }
 }
-
-/// Memory that attention uses for one block of queries after the other.
-public struct AttentionScratch: Sendable {
-  var queries: [Float] = []
-  var outputs: [Float] = []
-  var scores: [Float] = []
-  var scoreGradients: [Float] = []
-  var dots: [Float] = []
-
-  /// No memory yet.
-  public init() {}
-
-  /// Makes room for the blocks of sequences of up to `longest` tokens.
-  mutating func resize(for shape: AttentionShape, longest: Int, backward: Bool) {
-    let rows = min(shape.blockLength, longest) * shape.groupSize
-    Kernels.grow(&queries, to: rows * shape.headWidth)
-    Kernels.grow(&outputs, to: rows * shape.headWidth)
-    Kernels.grow(&scores, to: rows * Self.scoreStride(keyCount: longest))
-    if backward { Kernels.grow(&scoreGradients, to: rows * Self.scoreStride(keyCount: longest)) }
-  }
-
-  /// The distance of two rows of scores: whole vectors, which the softmax fills up.
-  static func scoreStride(keyCount: Int) -> Int { (keyCount + 15) / 16 * 16 }
-}

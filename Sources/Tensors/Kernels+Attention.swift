@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Causal attention over sequences that lie end to end. For a block of queries and one key-value
-// head, the scores that count are computed, used and forgotten: nothing S x S is stored.
+// Causal attention over sequences whose rows lie side by side. For a block of queries and one
+// key-value head, the scores that count are computed, used and forgotten: nothing S x S is stored.
 // T. Dao et al., "FlashAttention", 2022, section 3, has the backward pass used here.
 //
-// Legend: T tokens, W width of a row (queries, keys, values), Q width of all query heads, H heads.
+// Legend: T tokens, W width of a row (queries, keys, values), Q width of all query heads.
 //
 // Pointers live in the closures that give them; all shapes are checked before the first.
 internal import CKernels
@@ -12,37 +12,32 @@ internal import CKernels
 extension Kernels {
   /// output = softmax(q k^T / sqrt(D)) v for each head; keeps what the backward needs.
   ///
-  /// - Precondition: `qkv_TW` is whole, as wide as the shape says, and has as many rows as the
-  ///   sequences have tokens.
+  /// - Precondition: `qkv_TW` is whole and as wide as the shape says; each of its rows is one
+  ///   sequence's own; prefixes are rows of it.
   public static func attend(
-    _ qkv_TW: Matrix, _ shape: AttentionShape, sequenceLengths: [Int],
+    _ qkv_TW: Matrix, _ shape: AttentionShape, _ sequences: [SequenceRows],
     statistics: inout AttentionStatistics, scratch: inout AttentionScratch,
     into output_TQ: inout Matrix
   ) {
-    check(qkv_TW, shape, sequenceLengths)
+    check(qkv_TW, shape, sequences)
     precondition(output_TQ.columnCount == shape.queryWidth, "\(shape) into \(output_TQ.shape)")
     output_TQ.resize(rows: qkv_TW.rowCount)
     statistics.resize(count: qkv_TW.rowCount * shape.headCount)
-    scratch.resize(for: shape, longest: sequenceLengths.max() ?? 0, backward: false)
     useOneThread
     qkv_TW.withPointer { qkv in
-      output_TQ.values.withUnsafeMutableBufferPointer { output in
-        guard let output = output.baseAddress else { return }
-        scratch.scores.withUnsafeMutableBufferPointer { scores in
-          guard let scores = scores.baseAddress else { return }
-          withPointers(
-            to: &statistics.maxima, &statistics.reciprocals, &scratch.queries, &scratch.outputs
-          ) { maxima, reciprocals, queries, outputs in
-            AttentionBlock.forEach(shape, sequenceLengths: sequenceLengths) { block in
-              block.gather(
-                from: qkv, stride: shape.rowWidth, scale: shape.scoreScale, into: queries)
-              block.scores(of: queries, keys: qkv + block.keyOffset, into: scores)
-              var rows = block.scoreRows
-              tern_softmax(
-                &rows, scores, maxima + block.statisticOffset, reciprocals + block.statisticOffset)
-              block.combine(scores, values: qkv + block.valueOffset, into: outputs)
-              block.scatter(outputs, scale: 1, into: output, stride: shape.queryWidth)
-            }
+      withPointers(to: &output_TQ.values, &statistics.maxima, &statistics.reciprocals) {
+        output, maxima, reciprocals in
+        scratch.withPointers(shape, sequences) { memory in
+          AttentionBlock.forEach(shape, sequences) { block in
+            block.gather(
+              from: qkv, stride: shape.rowWidth, scale: shape.scoreScale, into: memory.queries)
+            block.gatherKeys(from: qkv, into: memory.keys, values: memory.values)
+            block.scores(of: memory.queries, keys: memory.keys, into: memory.scores)
+            var rows = block.scoreRows
+            let offset = block.statisticOffset
+            tern_softmax(&rows, memory.scores, maxima + offset, reciprocals + offset)
+            block.combine(memory.scores, values: memory.values, into: memory.outputs)
+            block.scatter(memory.outputs, scale: 1, into: output, stride: shape.queryWidth)
           }
         }
       }
@@ -53,69 +48,73 @@ extension Kernels {
   ///
   /// - Precondition: everything else is as the forward had it and left it.
   public static func attendBackward(
-    _ qkv_TW: Matrix, _ shape: AttentionShape, sequenceLengths: [Int],
+    _ qkv_TW: Matrix, _ shape: AttentionShape, _ sequences: [SequenceRows],
     output_TQ: Matrix, gradient_TQ: Matrix, statistics: AttentionStatistics,
     scratch: inout AttentionScratch, into dqkv_TW: inout Matrix
   ) {
-    check(qkv_TW, shape, sequenceLengths)
+    check(qkv_TW, shape, sequences)
+    let rowCount = qkv_TW.rowCount * shape.headCount
     precondition(
       output_TQ.shape == [qkv_TW.rowCount, shape.queryWidth] && output_TQ.isWhole
         && gradient_TQ.shape == output_TQ.shape && gradient_TQ.isWhole
-        && dqkv_TW.columnCount == shape.rowWidth
-        && statistics.maxima.count >= qkv_TW.rowCount * shape.headCount,
+        && dqkv_TW.columnCount == shape.rowWidth && statistics.maxima.count >= rowCount,
       "\(shape): \(qkv_TW.shape), \(output_TQ.shape), \(gradient_TQ.shape), \(dqkv_TW.shape)")
     dqkv_TW.resize(rows: qkv_TW.rowCount)
     dqkv_TW.clear()
-    scratch.resize(for: shape, longest: sequenceLengths.max() ?? 0, backward: true)
-    let rowCount = qkv_TW.rowCount * shape.headCount
     grow(&scratch.dots, to: rowCount)
     tern_row_dots(
       rowCount, shape.headWidth, output_TQ.values, gradient_TQ.values, &scratch.dots)
     useOneThread
     qkv_TW.withPointer { qkv in
       gradient_TQ.withPointer { gradient in
-        dqkv_TW.values.withUnsafeMutableBufferPointer { dqkv in
-          guard let dqkv = dqkv.baseAddress else { return }
-          addGradient(
-            of: shape, sequenceLengths, qkv, gradient, statistics, &scratch, to: dqkv)
+        withPointers(from: statistics.maxima, statistics.reciprocals, scratch.dots) { known in
+          dqkv_TW.values.withUnsafeMutableBufferPointer { dqkv in
+            guard let dqkv = dqkv.baseAddress else { return }
+            scratch.withPointers(shape, sequences) { memory in
+              AttentionBlock.forEach(shape, sequences) { block in
+                backward(block, qkv, gradient, known, memory, to: dqkv)
+              }
+            }
+          }
         }
       }
     }
   }
 
-  private static func addGradient(
-    of shape: AttentionShape, _ sequenceLengths: [Int], _ qkv: UnsafePointer<Float>,
-    _ gradient: UnsafePointer<Float>, _ statistics: AttentionStatistics,
-    _ scratch: inout AttentionScratch, to dqkv: UnsafeMutablePointer<Float>
+  private static func backward(
+    _ block: AttentionBlock, _ qkv: UnsafePointer<Float>, _ gradient: UnsafePointer<Float>,
+    _ known: KnownPointers, _ memory: ScratchPointers, to dqkv: UnsafeMutablePointer<Float>
   ) {
-    let scale = shape.scoreScale
-    withPointers(from: statistics.maxima, statistics.reciprocals, scratch.dots) {
-      maxima, reciprocals, dots in
-      withPointers(
-        to: &scratch.queries, &scratch.outputs, &scratch.scores, &scratch.scoreGradients
-      ) { queries, outputs, scores, scoreGradients in
-        AttentionBlock.forEach(shape, sequenceLengths: sequenceLengths) { block in
-          block.gather(from: qkv, stride: shape.rowWidth, scale: scale, into: queries)
-          block.gather(from: gradient, stride: shape.queryWidth, scale: 1, into: outputs)
-          block.scores(of: queries, keys: qkv + block.keyOffset, into: scores)
-          block.scores(of: outputs, keys: qkv + block.valueOffset, into: scoreGradients)
-          var rows = block.scoreRows
-          let offset = block.statisticOffset
-          tern_softmax_backward(
-            &rows, maxima + offset, reciprocals + offset, dots + offset, scores, scoreGradients)
-          block.addTransposed(scores, rows: outputs, to: dqkv + block.valueOffset)
-          block.addTransposed(scoreGradients, rows: queries, to: dqkv + block.keyOffset)
-          block.combine(scoreGradients, values: qkv + block.keyOffset, into: outputs)
-          block.scatter(outputs, scale: scale, into: dqkv, stride: shape.rowWidth)
-        }
-      }
-    }
+    let (shape, scale) = (block.shape, block.shape.scoreScale)
+    block.gather(from: qkv, stride: shape.rowWidth, scale: scale, into: memory.queries)
+    block.gather(from: gradient, stride: shape.queryWidth, scale: 1, into: memory.outputs)
+    block.gatherKeys(from: qkv, into: memory.keys, values: memory.values)
+    block.scores(of: memory.queries, keys: memory.keys, into: memory.scores)
+    block.scores(of: memory.outputs, keys: memory.values, into: memory.scoreGradients)
+    var rows = block.scoreRows
+    let offset = block.statisticOffset
+    tern_softmax_backward(
+      &rows, known.maxima + offset, known.reciprocals + offset, known.dots + offset,
+      memory.scores, memory.scoreGradients)
+    block.transpose(memory.scores, rows: memory.outputs, into: memory.keyGradients)
+    block.addKeyGradients(memory.keyGradients, areValues: true, to: dqkv)
+    block.transpose(memory.scoreGradients, rows: memory.queries, into: memory.keyGradients)
+    block.addKeyGradients(memory.keyGradients, areValues: false, to: dqkv)
+    block.combine(memory.scoreGradients, values: memory.keys, into: memory.outputs)
+    block.scatter(memory.outputs, scale: scale, into: dqkv, stride: shape.rowWidth)
   }
 
-  private static func check(_ qkv: Matrix, _ shape: AttentionShape, _ lengths: [Int]) {
+  private static func check(_ qkv: Matrix, _ shape: AttentionShape, _ sequences: [SequenceRows]) {
     precondition(
-      qkv.columnCount == shape.rowWidth && qkv.isWhole && lengths.allSatisfy { $0 > 0 }
-        && lengths.reduce(0, +) == qkv.rowCount,
-      "\(shape) over sequences of \(lengths) in \(qkv.shape)")
+      qkv.columnCount == shape.rowWidth && qkv.isWhole, "\(shape) in \(qkv.shape)")
+    var next = 0
+    for sequence in sequences {
+      precondition(
+        sequence.own.lowerBound == next && !sequence.own.isEmpty
+          && sequence.prefix.lowerBound >= 0 && sequence.prefix.upperBound <= next,
+        "a sequence of rows \(sequence.prefix) and \(sequence.own), after row \(next)")
+      next = sequence.own.upperBound
+    }
+    precondition(next == qkv.rowCount, "sequences of \(next) rows in \(qkv.shape)")
   }
 }

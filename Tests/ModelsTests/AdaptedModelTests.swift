@@ -131,7 +131,7 @@ struct AdaptedModelTests {
     let adapter = shaken(model.initialAdapter())
     let fresh = gradient(model, batch, adapter)
     var workspace = model.makeWorkspace()
-    let long = TokenBatch(sequences: [(tokens: Array(1...90), first: 1)])
+    let long = TokenBatch(sequences: [(tokens: Array(1...90), first: 1), ([1, 2, 4], 1)])
     var junk = ParameterVector(zerosOf: model.layout)
     _ = model.loss(of: long, adapter: adapter, in: &workspace, addingGradientTo: &junk)
     for _ in 0..<2 {
@@ -175,6 +175,32 @@ struct AdaptedModelTests {
     }
     #expect(together.count == 69 + 5)
     #expect(relativeError(together, apart) < 1e-5)
+  }
+
+  @Test(arguments: ["mistral-swa8", "qwen3"])
+  func aSharedBeginningChangesNoLossAndNoGradient(name: String) throws {
+    let golden = try GoldenModel(name)
+    let model = try AdaptedModel(base: golden.base, adapter: golden.adapter)
+    let adapter = model.initialAdapter()
+    let start: [Int32] = [7, 7, 30, 5, 99, 8, 70, 41, 3, 12]
+    let texts = [[4, 5, 6], [4], [9, 9, 9, 9], [10]].map { (tokens: start + $0, first: 6) }
+    var (together, apart) = (ParameterVector(zerosOf: model.layout), [Float]())
+    var (workspace, mean) = (model.makeWorkspace(), ParameterVector(zerosOf: model.layout))
+    let batch = TokenBatch(sequences: texts)
+    _ = model.loss(of: batch, adapter: adapter, in: &workspace, addingGradientTo: &together)
+    for text in texts {
+      let single = TokenBatch(sequences: [text])
+      apart += model.logProbabilities(of: single, adapter: adapter, in: &workspace)
+      mean.add(
+        gradient(model, single, adapter),
+        scaledBy: Float(single.targets.count) / Float(batch.targets.count))
+    }
+    let found = model.logProbabilities(of: batch, adapter: adapter, in: &workspace)
+    #expect(relativeError(found, apart) < 1e-5)
+    for entry in model.layout.entries {
+      let error = relativeError(together.values[entry.range], mean.values[entry.range])
+      #expect(error < 1e-4, "\(entry.name)")
+    }
   }
 
   @Test func targetsMayShareAPositionAndNeedNotExist() {

@@ -16,19 +16,6 @@ struct TokenBatchTests {
       ])
   }
 
-  @Test func positionsStartAgainWithEachSequence() {
-    let batch = TokenBatch(tokens: [9, 9, 9, 9], sequenceLengths: [3, 1], targets: [])
-    #expect(batch.positions == [0, 1, 2, 0])
-    #expect(batch.targetRows.isEmpty)
-  }
-
-  @Test func rowsOfTargetsAreThereOnce() {
-    let batch = TokenBatch(
-      tokens: [9, 9, 9], sequenceLengths: [3],
-      targets: [0, 2, 2].map { .init(position: $0, token: 1) })
-    #expect(batch.targetRows == [0, 2])
-  }
-
   @Test func aTextShorterThanItsPromptHasNoTargets() {
     #expect(TokenBatch(sequences: [(tokens: [1, 2], first: 5)]).targets.isEmpty)
   }

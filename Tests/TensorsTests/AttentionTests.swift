@@ -5,10 +5,19 @@ import Testing
 struct AttentionTests {
   struct Case: Sendable, CustomTestStringConvertible {
     let heads: Int, groups: Int, window: Int?, lengths: [Int]
+    /// How many rows of the first sequence the others begin with.
+    var shared = 0
     var shape: AttentionShape {
       AttentionShape(headCount: heads, keyValueHeadCount: groups, headWidth: 4, window: window)
     }
-    var testDescription: String { "\(heads) over \(groups), window \(window ?? 0), \(lengths)" }
+    var sequences: [SequenceRows] {
+      SequenceRows.endToEnd(lengths).enumerated().map { index, sequence in
+        index == 0 ? sequence : SequenceRows(prefix: 0..<shared, own: sequence.own)
+      }
+    }
+    var testDescription: String {
+      "\(heads) over \(groups), window \(window ?? 0), \(lengths), \(shared)"
+    }
   }
 
   /// Sequences shorter and longer than a block of queries and than the window.
@@ -19,6 +28,9 @@ struct AttentionTests {
     Case(heads: 2, groups: 2, window: 8, lengths: [3, 70, 9]),
     Case(heads: 6, groups: 2, window: 1, lengths: [66]),
     Case(heads: 2, groups: 1, window: 65, lengths: [130]),
+    Case(heads: 4, groups: 2, window: nil, lengths: [7, 5, 1], shared: 7),
+    Case(heads: 2, groups: 2, window: 4, lengths: [6, 3, 9], shared: 5),
+    Case(heads: 2, groups: 1, window: nil, lengths: [70, 80], shared: 66),
   ]
 
   private func input(_ item: Case) -> Matrix {
@@ -33,10 +45,10 @@ struct AttentionTests {
     var (statistics, scratch) = (AttentionStatistics(), AttentionScratch())
     var output = Matrix(rows: 0, columns: item.shape.queryWidth)
     Kernels.attend(
-      qkv, item.shape, sequenceLengths: item.lengths, statistics: &statistics, scratch: &scratch,
+      qkv, item.shape, item.sequences, statistics: &statistics, scratch: &scratch,
       into: &output)
     let expected = Plain.attention(
-      qkv.values.map(Double.init), item.shape, sequenceLengths: item.lengths)
+      qkv.values.map(Double.init), item.shape, item.sequences)
     #expect(relativeError(output.elements, expected.map { Float($0) }) < 2e-6)
   }
 
@@ -49,13 +61,13 @@ struct AttentionTests {
     // The gradient must not depend on what was in its memory before.
     var gradient = noise(rows: 200, columns: item.shape.rowWidth, "junk")
     Kernels.attend(
-      qkv, item.shape, sequenceLengths: item.lengths, statistics: &statistics, scratch: &scratch,
+      qkv, item.shape, item.sequences, statistics: &statistics, scratch: &scratch,
       into: &output)
     Kernels.attendBackward(
-      qkv, item.shape, sequenceLengths: item.lengths, output_TQ: output, gradient_TQ: dy,
+      qkv, item.shape, item.sequences, output_TQ: output, gradient_TQ: dy,
       statistics: statistics, scratch: &scratch, into: &gradient)
     func loss(_ values: [Double]) -> Double {
-      let output = Plain.attention(values, item.shape, sequenceLengths: item.lengths)
+      let output = Plain.attention(values, item.shape, item.sequences)
       return zip(output, dy.values).reduce(0) { $0 + $1.0 * Double($1.1) }
     }
     // A number prime to the width, so that queries, keys and values of all places have their turn.
@@ -74,7 +86,8 @@ struct AttentionTests {
     var (statistics, scratch) = (AttentionStatistics(), AttentionScratch())
     var output = Matrix(rows: 0, columns: 2)
     Kernels.attend(
-      qkv, shape, sequenceLengths: [2], statistics: &statistics, scratch: &scratch, into: &output)
+      qkv, shape, SequenceRows.endToEnd([2]), statistics: &statistics, scratch: &scratch,
+      into: &output)
     #expect(output.elements == [1, 2, 1, 2])
   }
 }

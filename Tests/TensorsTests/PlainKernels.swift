@@ -58,32 +58,31 @@ enum Plain {
 
   /// softmax(q k^T / sqrt(d)) v in double precision, with everything S x S.
   static func attention(
-    _ qkv: [Double], _ shape: AttentionShape, sequenceLengths: [Int]
+    _ qkv: [Double], _ shape: AttentionShape, _ sequences: [SequenceRows]
   ) -> [Double] {
     let (d, width) = (shape.headWidth, shape.rowWidth)
     var output: [Double] = []
-    var start = 0
-    for length in sequenceLengths {
-      for query in 0..<length {
+    for sequence in sequences {
+      let rows = Array(sequence.prefix) + Array(sequence.own)
+      for query in sequence.prefix.count..<rows.count {
         for head in 0..<shape.headCount {
           let group = head / shape.groupSize
-          let q = (start + query) * width + head * d
-          let first = max(0, query + 1 - (shape.window ?? length))
+          let q = rows[query] * width + head * d
+          let first = max(0, query + 1 - (shape.window ?? rows.count))
           let weights = (first...query).map { key in
-            let k = (start + key) * width + shape.queryWidth + group * d
+            let k = rows[key] * width + shape.queryWidth + group * d
             let dot = (0..<d).reduce(0.0) { $0 + qkv[q + $1] * qkv[k + $1] }
             return exp(dot / Double(d).squareRoot())
           }
           let sum = weights.reduce(0, +)
           output += (0..<d).map { element in
             zip(first...query, weights).reduce(0.0) { total, pair in
-              let v = (start + pair.0) * width + shape.queryWidth + shape.keyWidth + group * d
+              let v = rows[pair.0] * width + shape.queryWidth + shape.keyWidth + group * d
               return total + pair.1 / sum * qkv[v + element]
             }
           }
         }
       }
-      start += length
     }
     return output
   }

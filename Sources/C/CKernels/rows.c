@@ -9,6 +9,12 @@ TERN_DISPATCHED void tern_copy_rows(
     for (size_t i = 0; i < width; i++) y[i] = a * x[i];
 }
 
+TERN_DISPATCHED void tern_add_rows(
+    size_t rows, size_t width, const float *x, size_t x_stride, float *y, size_t y_stride) {
+  for (size_t row = 0; row < rows; row++, x += x_stride, y += y_stride)
+    for (size_t i = 0; i < width; i++) y[i] += x[i];
+}
+
 TERN_DISPATCHED void tern_add_to_rows(size_t rows, size_t width, const float *x, float *y) {
   for (size_t row = 0; row < rows; row++, y += width)
     for (size_t i = 0; i < width; i++) y[i] += x[i];

@@ -26,6 +26,10 @@ void tern_scale(size_t count, float a, float *x);
 void tern_copy_rows(
     size_t rows, size_t width, float a, const float *x, size_t x_stride, float *y, size_t y_stride);
 
+/// Every row of y += the same row of x; strides may differ.
+void tern_add_rows(
+    size_t rows, size_t width, const float *x, size_t x_stride, float *y, size_t y_stride);
+
 /// Every row of y += x.
 void tern_add_to_rows(size_t rows, size_t width, const float *x, float *y);
 
