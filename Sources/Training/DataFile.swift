@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import FoundationEssentials
+internal import Glibc
 
 /// One row of a data file: what to predict, and after what.
 public struct DataRow: Hashable, Sendable {
@@ -64,15 +65,10 @@ func fileBytes(_ path: String) throws(TrainingError) -> [UInt8] {
   }
 }
 
-/// What the system says about a failed file operation, in a few words.
+/// What the system says about a failed file operation.
 func reason(of error: any Error) -> String {
-  guard let error = error as? CocoaError else { return "\(error)" }
-  return switch error.code {
-  case .fileReadNoSuchFile, .fileNoSuchFile: "there is no such file"
-  case .fileReadNoPermission, .fileWriteNoPermission: "permission denied"
-  case .fileWriteOutOfSpace: "the disk is full"
-  default: "\(error.underlying ?? error)"
-  }
+  guard let system = (error as? CocoaError)?.underlying as? POSIXError else { return "\(error)" }
+  return String(cString: strerror(system.code.rawValue))
 }
 
 private func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 || byte == 0x0D }

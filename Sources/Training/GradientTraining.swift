@@ -75,8 +75,8 @@ public struct GradientTraining: Hashable, Codable, Sendable {
     for (name, value, least) in [
       ("localSteps", localSteps, 1), ("batchSize", batchSize, 1), ("warmup", warmup, 0),
       ("maximumTokens", maximumTokens, 2),
-    ] where value < least || value > 1 << 31 {
-      throw .badSetting(name: name, value: "\(value)", allowed: "at least \(least)")
+    ] where !(least...1_000_000).contains(value) {
+      throw .badSetting(name: name, value: "\(value)", allowed: "from \(least) to 1000000")
     }
     for (name, value) in [
       ("learningRate", learningRate), ("epsilon", epsilon), ("gradientClip", gradientClip ?? 1),

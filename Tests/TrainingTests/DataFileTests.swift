@@ -119,9 +119,11 @@ struct DataFileTests {
   @Test func aFileThatCannotBeReadIsNamed() {
     #expect(
       throws: TrainingError.unusableFile(
-        path: "/nowhere/rows.jsonl", reason: "cannot be read: there is no such file")
+        path: "/nowhere/rows.jsonl", reason: "cannot be read: No such file or directory")
     ) { try DataFile(path: "/nowhere/rows.jsonl") }
-    #expect(throws: TrainingError.self) { try DataFile(path: "/") }
+    #expect(
+      throws: TrainingError.unusableFile(path: "/", reason: "cannot be read: Is a directory")
+    ) { try DataFile(path: "/") }
   }
 
   @Test func aFileIsReadFromItsPath() throws {
