@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -15,8 +16,38 @@ static inline int tern_ssl_ctx_set_protocol_range(SSL_CTX *context, int least, i
          SSL_CTX_set_max_proto_version(context, most) == 1;
 }
 
+static inline void tern_ssl_ctx_keep_no_sessions(SSL_CTX *context) {
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+}
+
+// An idle connection then holds no 16 KiB record buffers.
+static inline void tern_ssl_ctx_release_buffers(SSL_CTX *context) {
+  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+}
+
 static inline int tern_ssl_set_server_name(SSL *ssl, const char *name) {
   return (int)SSL_set_tlsext_host_name(ssl, name);
+}
+
+// An empty memory BIO says "try again" to its reader instead of "end of file".
+static inline void tern_bio_retry_when_empty(BIO *bio) { BIO_set_mem_eof_return(bio, -1); }
+
+// The bytes that a memory BIO holds; they stay the BIO's.
+static inline long tern_bio_contents(BIO *bio, char **contents) {
+  return BIO_get_mem_data(bio, contents);
+}
+
+static inline EVP_PKEY *tern_new_p256_key(void) { return EVP_EC_gen("P-256"); }
+
+// The number of the alert from the other side that an error stands for; -1 for other errors.
+static inline int tern_error_alert(unsigned long error) {
+  int is_alert = ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) > SSL_AD_REASON_OFFSET;
+  return is_alert ? ERR_GET_REASON(error) - SSL_AD_REASON_OFFSET : -1;
+}
+
+static inline int tern_x509_set_version_3(X509 *certificate) {
+  return X509_set_version(certificate, X509_VERSION_3);
 }
 
 #endif

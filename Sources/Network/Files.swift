@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Glibc
+
+/// The reason that `errno` gives.
+func systemReason() -> String { String(cString: strerror(errno)) }
+
+/// The bytes of a small file.
+///
+/// - Parameter isSecret: refuse a file that anyone but its owner may read or write.
+func readSmallFile(_ path: String, isSecret: Bool = false) throws(NetworkError) -> [UInt8] {
+  let limit = 1 << 20
+  let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+  guard descriptor >= 0 else { throw .unreadable(path: path, reason: systemReason()) }
+  defer { close(descriptor) }
+  var status = stat()
+  guard fstat(descriptor, &status) == 0 else {
+    throw .unreadable(path: path, reason: systemReason())
+  }
+  guard status.st_mode & S_IFMT == S_IFREG else {
+    throw .unreadable(path: path, reason: "not a file")
+  }
+  if isSecret, status.st_mode & 0o077 != 0 {
+    throw .exposedKey(path: path, mode: String(status.st_mode & 0o777, radix: 8))
+  }
+  guard status.st_size <= limit else {
+    throw .unreadable(path: path, reason: "\(status.st_size) bytes, \(limit) at most")
+  }
+  return try readAll(descriptor, path: path, limit: limit)
+}
+
+private func readAll(
+  _ descriptor: Int32, path: String, limit: Int
+) throws(NetworkError) -> [UInt8] {
+  var bytes = [UInt8](repeating: 0, count: limit)
+  var count = 0
+  while count < limit {
+    let got = bytes.withUnsafeMutableBytes { buffer in
+      read(descriptor, buffer.baseAddress.map { $0 + count }, limit - count)
+    }
+    guard got >= 0 else {
+      if errno == EINTR { continue }
+      throw .unreadable(path: path, reason: systemReason())
+    }
+    if got == 0 { break }
+    count += got
+  }
+  return Array(bytes.prefix(count))
+}
+
+/// A file that is to be written.
+struct NewFile {
+  let name: String
+  let bytes: [UInt8]
+  var isSecret = false
+}
+
+/// Makes the folder `path` with `files` in it: all of it or nothing, never over existing files.
+///
+/// The files are written and synced in a folder beside it, which is then renamed.
+func writeFolder(_ path: String, files: [NewFile]) throws(NetworkError) {
+  let path = withoutTrailingSlashes(path)
+  try makeFolders(above: path)
+  if !isMissingOrEmpty(path) { throw .alreadyExists(path: path) }
+  var template = Array("\(path).new-XXXXXX".utf8CString)
+  guard mkdtemp(&template) != nil else { throw .unwritable(path: path, reason: systemReason()) }
+  let draft = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+  do throws(NetworkError) {
+    for file in files { try write(file, in: draft) }
+    guard chmod(draft, 0o755) == 0 else {
+      throw .unwritable(path: draft, reason: systemReason())
+    }
+    // Onto an empty folder this succeeds, onto one with files it fails.
+    guard rename(draft, path) == 0 else {
+      let exists = errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR
+      throw exists ? .alreadyExists(path: path) : .unwritable(path: path, reason: systemReason())
+    }
+  } catch {
+    for file in files { unlink("\(draft)/\(file.name)") }
+    rmdir(draft)
+    throw error
+  }
+}
+
+private func withoutTrailingSlashes(_ path: String) -> String {
+  var path = path[...]
+  while path.count > 1, path.last == "/" { path.removeLast() }
+  return String(path)
+}
+
+private func write(_ file: NewFile, in folder: String) throws(NetworkError) {
+  let path = "\(folder)/\(file.name)"
+  let flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC
+  let descriptor = open(path, flags, file.isSecret ? 0o600 : 0o644)
+  guard descriptor >= 0 else { throw .unwritable(path: path, reason: systemReason()) }
+  defer { close(descriptor) }
+  var rest = file.bytes[...]
+  while !rest.isEmpty {
+    let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+    guard count >= 0 || errno == EINTR else {
+      throw .unwritable(path: path, reason: systemReason())
+    }
+    rest = rest.dropFirst(max(0, count))
+  }
+  guard fsync(descriptor) == 0 else { throw .unwritable(path: path, reason: systemReason()) }
+}
+
+private func makeFolders(above path: String) throws(NetworkError) {
+  var end = path.startIndex
+  while let slash = path[end...].dropFirst().firstIndex(of: "/") {
+    let parent = String(path[..<slash])
+    guard mkdir(parent, 0o755) == 0 || errno == EEXIST else {
+      throw .unwritable(path: parent, reason: systemReason())
+    }
+    end = slash
+  }
+}
+
+private func isMissingOrEmpty(_ path: String) -> Bool {
+  guard access(path, F_OK) == 0 else { return true }
+  return (try? namesInFolder(path))?.isEmpty ?? false
+}
+
+/// The names of what is in a folder, sorted.
+func namesInFolder(_ path: String) throws(NetworkError) -> [String] {
+  guard let folder = opendir(path) else {
+    throw .unreadable(path: path, reason: systemReason())
+  }
+  defer { closedir(folder) }
+  var names: [String] = []
+  while let entry = readdir(folder) {
+    let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+      pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+    }
+    if name != "." && name != ".." { names.append(name) }
+  }
+  return names.sorted()
+}
