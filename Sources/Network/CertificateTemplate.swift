@@ -53,7 +53,7 @@ struct CertificateTemplate {
 
   private func setSubject(of handle: OpaquePointer) -> Bool {
     X509_NAME_add_entry_by_NID(
-      X509_get_subject_name(handle), NID_commonName, MBSTRING_FLAG | V_ASN1_UTF8STRING,
+      X509_get_subject_name(handle), NID_commonName, MBSTRING_FLAG,
       commonName, Int32(commonName.utf8.count), -1, 0) == 1
   }
 

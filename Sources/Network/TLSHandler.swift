@@ -192,8 +192,10 @@ final class TLSHandler: ChannelDuplexHandler {
     context.fireChannelWritabilityChanged()
   }
 
-  /// Memory BIOs have no limit of their own, so nothing is encrypted that the socket does not
-  /// take soon. Flushing may change the channel's writability, and come back here.
+  /// Encrypts what the socket can take soon.
+  ///
+  /// Memory BIOs have no limit of their own. Flushing may change the channel's writability, and
+  /// come back here.
   private func encryptPending(_ context: ChannelHandlerContext) {
     guard !isEncrypting else { return }
     isEncrypting = true

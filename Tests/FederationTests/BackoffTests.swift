@@ -34,7 +34,7 @@ import Testing
 
   @Test func workersThatLostTheirCoordinatorSpread() {
     let delays = (0..<100).map { worker in
-      var backoff = Backoff(first: .seconds(1), longest: .seconds(8), seed: Seed(worker))
+      var backoff = Backoff(first: .seconds(1), longest: .seconds(8), seed: Seed(UInt64(worker)))
       return backoff.next()
     }
     #expect(Set(delays).count == 100)
