@@ -27,8 +27,10 @@ public enum NetworkError: Error, Equatable, Sendable {
   case handshakeFailed(String)
   /// This side refused the certificate of the other.
   case untrustedPeer(name: String, reason: String)
-  /// The other side refused this side's certificate, or something that it said, with an alert.
-  case refusedByPeer(reason: String)
+  /// The other side refused this side's certificate.
+  case certificateRefused(reason: String)
+  /// The other side gave up with an alert.
+  case refusedByPeer(alert: String)
   case closedDuringHandshake
   // An open connection
   case corruptStream(String)
@@ -91,7 +93,9 @@ extension NetworkError: CustomStringConvertible {
       "the TLS handshake failed (\(what)); does the other side speak TLS 1.3?"
     case .untrustedPeer(let name, let reason):
       name.isEmpty ? "no valid certificate: \(reason)" : "certificate '\(name)' refused: \(reason)"
-    case .refusedByPeer(let reason): "the other side refused: \(reason)"
+    case .certificateRefused(let reason):
+      "the other side refused this certificate: \(reason)"
+    case .refusedByPeer(let alert): "the other side gave up: \(alert)"
     case .closedDuringHandshake: "the other side closed the connection during the handshake"
     case .corruptStream(let what): "the encrypted stream is damaged: \(what)"
     case .truncated: "the connection was cut: it ended without the other side closing it"

@@ -9,8 +9,8 @@ internal import COpenSSLSystem
 struct OpenSSLErrors {
   /// The reasons, oldest first.
   private(set) var reasons: [String] = []
-  /// What an alert of the other side says, when one is the cause.
-  private(set) var alert: String?
+  /// The error that an alert of the other side stands for, when one is the cause.
+  private(set) var alert: NetworkError?
 
   /// Empties the queue before a call whose errors matter.
   static func clear() { ERR_clear_error() }
@@ -22,7 +22,7 @@ struct OpenSSLErrors {
       let reason = ERR_reason_error_string(code).map { String(cString: $0) } ?? "error \(code)"
       errors.reasons.append(reason)
       let alert = tern_error_alert(code)
-      if alert >= 0 { errors.alert = text(ofAlert: alert) ?? reason }
+      if alert >= 0 { errors.alert = error(ofAlert: alert, reason) }
     }
     return errors
   }
@@ -32,18 +32,18 @@ struct OpenSSLErrors {
     reasons.isEmpty ? "no reason given" : reasons.joined(separator: "; ")
   }
 
-  /// The alerts of RFC 8446, section 6.2, that are about certificates.
-  private static func text(ofAlert number: Int32) -> String? {
+  /// RFC 8446, section 6.2.
+  private static func error(ofAlert number: Int32, _ reason: String) -> NetworkError {
     switch number {
-    case 42: "this certificate is bad, or names another host"
-    case 43: "this certificate is not for this role"
-    case 44: "this certificate is revoked"
-    case 45: "this certificate has expired"
-    case 46: "this certificate is unacceptable"
-    case 48: "this certificate was issued by an authority unknown there"
-    case 70: "it does not speak TLS 1.3"
-    case 116: "a certificate is required"
-    default: nil
+    case 42:
+      .certificateRefused(reason: "it is damaged, not valid yet, or names another host")
+    case 43: .certificateRefused(reason: "it is not for this role")
+    case 44: .certificateRefused(reason: "it is revoked")
+    case 45: .certificateRefused(reason: "it has expired")
+    case 46: .certificateRefused(reason: "it is not acceptable there")
+    case 48: .certificateRefused(reason: "it was issued by an authority unknown there")
+    case 116: .certificateRefused(reason: "none was shown")
+    default: .refusedByPeer(alert: reason)
     }
   }
 }

@@ -22,8 +22,18 @@ public struct TLSClient: ClientTransport {
     host: String, port: Int, credentials: Credentials, expectedName: String? = nil,
     settings: NetworkSettings = .init(), logger: Logger
   ) throws {
-    context = try TLSContext(credentials)
-    precondition(!context.isServer, "a client with the credentials of \(credentials.role)")
+    try self.init(
+      host: host, port: port, context: TLSContext(credentials), expectedName: expectedName,
+      settings: settings, logger: logger)
+  }
+
+  /// A client with a context that is already loaded.
+  init(
+    host: String, port: Int, context: TLSContext, expectedName: String?,
+    settings: NetworkSettings, logger: Logger
+  ) throws(NetworkError) {
+    precondition(!context.isServer, "a client with the credentials of a coordinator")
+    self.context = context
     self.host = host
     self.port = port
     self.expectedName = expectedName ?? host

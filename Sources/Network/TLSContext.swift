@@ -12,9 +12,10 @@ final class TLSContext: @unchecked Sendable {
   /// Whether this side accepts connections.
   let isServer: Bool
 
-  /// Loads and checks the files of `credentials`; a coordinator's make a server.
-  init(_ credentials: Credentials) throws(NetworkError) {
-    let identity = try Identity(credentials, at: .systemClock())
+  /// Loads the files of `credentials`, and checks that they hold `now`; a coordinator's make a
+  /// server.
+  init(_ credentials: Credentials, at now: RunTime = .systemClock()) throws(NetworkError) {
+    let identity = try Identity(credentials, at: now)
     OpenSSLErrors.clear()
     isServer = credentials.role == .coordinator
     guard let handle = SSL_CTX_new(isServer ? TLS_server_method() : TLS_client_method()) else {
@@ -30,7 +31,7 @@ final class TLSContext: @unchecked Sendable {
       && SSL_CTX_set_num_tickets(handle, 0) == 1
     guard isConfigured else { throw .library(OpenSSLErrors.drained().summary) }
     tern_ssl_ctx_keep_no_sessions(handle)
-    tern_ssl_ctx_release_buffers(handle)
+    tern_ssl_ctx_be_lean(handle)
     SSL_CTX_set_verify(
       handle, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, verifyPeerCertificate)
   }
@@ -71,9 +72,10 @@ private func verifyPeerCertificate(_ isAccepted: Int32, _ store: OpaquePointer?)
   guard let engine = TLSEngine.of(OpaquePointer(ssl)) else { return 0 }
   let isLeaf = X509_STORE_CTX_get_error_depth(store) == 0
   if isLeaf || isAccepted == 0 { engine.note(judgedCertificate: certificate) }
-  guard isLeaf, isAccepted == 1 else { return isAccepted }
+  let isOfPurpose = X509_STORE_CTX_get_error(store) != X509_V_ERR_INVALID_PURPOSE
+  guard isLeaf, isAccepted == 1 || !isOfPurpose else { return isAccepted }
   let expected: CertificateRole = engine.isServer ? .worker : .coordinator
-  guard role(of: certificate) == expected else {
+  guard isOfPurpose, role(of: certificate) == expected else {
     engine.note(refusal: "it is not \(expected.indefinite) certificate")
     X509_STORE_CTX_set_error(store, X509_V_ERR_INVALID_PURPOSE)
     return 0

@@ -31,7 +31,8 @@ final class TLSEngine {
 
   let isServer: Bool
   private let context: TLSContext
-  private let ssl: OpaquePointer
+  /// For OpenSSL's own functions only.
+  let ssl: OpaquePointer
   private let input: OpaquePointer
   private let encrypted: OpaquePointer
   private var judgedName = ""
@@ -133,8 +134,7 @@ final class TLSEngine {
     case SSL_ERROR_ZERO_RETURN: return .closed
     default:
       let errors = OpenSSLErrors.drained()
-      return .failed(
-        errors.alert.map { .refusedByPeer(reason: $0) } ?? .corruptStream(errors.summary))
+      return .failed(errors.alert ?? .corruptStream(errors.summary))
     }
   }
 
@@ -174,7 +174,7 @@ final class TLSEngine {
 
   private func handshakeError() -> NetworkError {
     let errors = OpenSSLErrors.drained()
-    if let alert = errors.alert { return .refusedByPeer(reason: alert) }
+    if let alert = errors.alert { return alert }
     let verdict = SSL_get_verify_result(ssl)
     guard verdict == X509_V_OK else {
       let reason = ownRefusal ?? String(cString: X509_verify_cert_error_string(verdict))

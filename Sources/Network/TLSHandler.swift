@@ -40,6 +40,8 @@ final class TLSHandler: ChannelDuplexHandler {
   private var state = State.idle
   private var pending = MarkedCircularBuffer<(ByteBuffer, EventLoopPromise<Void>?)>(
     initialCapacity: 4)
+  /// What writes fail with once it is over.
+  private var failure = NetworkError.closed
   private var isEncrypting = false
   private var hasUnflushedOutput = false
 
@@ -82,7 +84,7 @@ final class TLSHandler: ChannelDuplexHandler {
     writeOutput(context, promise: nil)
     switch step {
     case .incomplete: break
-    case .failed(let error): refuse(context, error)
+    case .failed(let error): giveUp(context, error)
     case .complete:
       timeout.cancel()
       state = .open
@@ -123,8 +125,7 @@ final class TLSHandler: ChannelDuplexHandler {
       case .bytes: continue
       case .incomplete: return
       case .closed: answerClose(context)
-      case .failed(.refusedByPeer(let reason)): cut(context, .refusedByPeer(reason: reason))
-      case .failed(let error): refuse(context, error)
+      case .failed(let error): giveUp(context, error)
       }
     }
   }
@@ -176,7 +177,7 @@ final class TLSHandler: ChannelDuplexHandler {
 
   func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
     switch state {
-    case .lingering, .closed: promise?.fail(NetworkError.closed)
+    case .lingering, .closed: promise?.fail(failure)
     case .idle, .handshaking, .open: pending.append((unwrapOutboundIn(data), promise))
     }
   }
@@ -211,7 +212,7 @@ final class TLSHandler: ChannelDuplexHandler {
     var rest = buffer
     let part = rest.readSlice(length: min(rest.readableBytes, Self.partByteCount))
     let step = part?.withUnsafeReadableBytes { engine.write($0) } ?? .complete
-    if case .failed(let error) = step { return refuse(context, error) }
+    if case .failed(let error) = step { return giveUp(context, error) }
     if rest.readableBytes > 0 {
       pending[pending.startIndex] = (rest, promise)
       writeOutput(context, promise: nil)
@@ -269,10 +270,16 @@ final class TLSHandler: ChannelDuplexHandler {
     promise?.succeed(())
   }
 
-  /// Ends with an error that is this side's to tell: its alert goes out first.
-  private func refuse(_ context: ChannelHandlerContext, _ error: NetworkError) {
-    end(context, error)
-    linger(context)
+  /// Ends with an error of the engine, whose alert goes out first.
+  ///
+  /// After an alert of the other side there is nothing to say.
+  private func giveUp(_ context: ChannelHandlerContext, _ error: NetworkError) {
+    switch error {
+    case .certificateRefused, .refusedByPeer: cut(context, error)
+    default:
+      end(context, error)
+      linger(context)
+    }
   }
 
   /// Ends with an error, at once.
@@ -293,6 +300,7 @@ final class TLSHandler: ChannelDuplexHandler {
     case .idle, .open: break
     }
     state = .closed
+    failure = error
     handshake.fail(error)
     failPending(error)
     context.fireErrorCaught(error)

@@ -19,12 +19,19 @@ public final class TLSServer: ServerTransport {
   /// Listens; connections are taken from `serve` on.
   ///
   /// - Parameter port: 0 for any free one; see `port`.
-  public init(
+  public convenience init(
     host: String, port: Int, credentials: Credentials, settings: NetworkSettings = .init(),
     logger: Logger
   ) async throws {
-    let context = try TLSContext(credentials)
-    precondition(context.isServer, "a server with the credentials of \(credentials.role)")
+    try await self.init(
+      host: host, port: port, context: TLSContext(credentials), settings: settings, logger: logger)
+  }
+
+  /// A server with a context that is already loaded.
+  init(
+    host: String, port: Int, context: TLSContext, settings: NetworkSettings, logger: Logger
+  ) async throws {
+    precondition(context.isServer, "a server with the credentials of a worker")
     let (arrivals, entrance) = AsyncStream.makeStream(of: TLSChannel.self)
     let live = LiveChannels(limit: settings.connectionLimit)
     let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -78,6 +85,7 @@ public final class TLSServer: ServerTransport {
       listener.close(promise: nil)
       group.cancelAll()
     }
+    try? await listener.closeFuture.get()
     await live.closeAndWait()
     try Task.checkCancellation()
     throw NetworkError.closed

@@ -57,15 +57,12 @@ func expectEcho(of beat: UInt64 = 1, _ session: ClientSession) async throws {
 /// Bytes without a pattern.
 func noise(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
   var state = seed | 1
-  return [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-    buffer.withMemoryRebound(to: UInt8.self) { bytes in
-      for index in stride(from: 0, to: count, by: 1) {
-        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        bytes[index] = UInt8(truncatingIfNeeded: state >> 56)
-      }
-    }
-    filled = count
+  var words = [UInt64](repeating: 0, count: (count + 7) / 8)
+  for index in words.indices {
+    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+    words[index] = state ^ (state >> 29)
   }
+  return words.withUnsafeBytes { Array($0.prefix(count)) }
 }
 
 /// A contribution of `worker` with a payload.

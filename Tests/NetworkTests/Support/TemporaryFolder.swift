@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
 import Network
+import Rounds
 
 /// A folder that goes away with this value.
 final class TemporaryFolder: Sendable {
@@ -28,6 +29,9 @@ func mode(of path: String) throws -> String {
   return String((attributes[.posixPermissions] as? Int) ?? 0, radix: 8)
 }
 
+/// 2020: what is valid for a day then has expired now.
+let past = RunTime(nanoseconds: 1_600_000_000_000_000_000)
+
 /// One authority for `127.0.0.1`, `::1` and `localhost` with some workers.
 struct TestAuthority {
   let folder: TemporaryFolder
@@ -35,12 +39,14 @@ struct TestAuthority {
 
   init(names: [String] = ["127.0.0.1", "::1", "localhost"]) throws {
     folder = try TemporaryFolder()
-    authority = try CertificateAuthority.create(in: "\(folder.path)/certificates", names: names)
+    authority = try CertificateAuthority.create(
+      in: "\(folder.path)/certificates", names: names,
+      authority: Validity(from: past, dayCount: 36_500))
   }
 
   var coordinator: Credentials { authority.coordinatorCredentials }
 
-  /// Issues a certificate to `name`.
+  /// Issues a certificate to `name`; once for each name.
   func worker(_ name: String, validity: Validity = .days(1)) throws -> Credentials {
     Credentials(workerFolder: try authority.issue(name, validity: validity))
   }

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+import Synchronization
+
+/// A value that tasks share.
+final class Shared<Value: Sendable>: Sendable {
+  private let mutex: Mutex<Value>
+
+  init(_ value: Value) { mutex = Mutex(value) }
+
+  var value: Value { mutex.withLock { $0 } }
+
+  func change(_ body: @Sendable (inout Value) -> Void) { mutex.withLock { body(&$0) } }
+}
