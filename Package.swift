@@ -40,6 +40,7 @@ let systemTargets: [Target] = [
   .target(name: "COpenSSL", dependencies: ["COpenSSLSystem"], path: "Sources/C/COpenSSL"),
   .target(name: "CMessages", dependencies: ["CProtobufC"], path: "Sources/C/CMessages"),
   .target(name: "CKernels", path: "Sources/C/CKernels", cSettings: kernelFlags),
+  .target(name: "CBlocks", path: "Sources/C/CBlocks", cSettings: kernelFlags),
 ]
 
 /// The chapters of the book, lowest first: a target may import what it names here and no more.
@@ -49,10 +50,10 @@ let modules: [Target] = [
   .target(
     name: "Tensors", dependencies: ["COpenBLAS", "CKernels", "Digests"], swiftSettings: strict),
   .target(name: "Rounds", dependencies: ["Digests", "Randomness"], swiftSettings: memorySafe),
-  .target(name: "Checkpoints", dependencies: ["Tensors", "Digests"], swiftSettings: strict),
+  .target(name: "Checkpoints", dependencies: ["CBlocks", "Digests"], swiftSettings: strict),
   .target(name: "Tokenization", dependencies: ["CPCRE2"], swiftSettings: strict),
   .target(
-    name: "Updates", dependencies: ["Tensors", "Randomness", "Digests"], swiftSettings: strict),
+    name: "Updates", dependencies: ["Tensors", "Digests"], swiftSettings: strict),
   .target(
     name: "Messages", dependencies: ["Rounds", "Digests", "CMessages", "CProtobufC"],
     swiftSettings: strict),
@@ -64,13 +65,13 @@ let modules: [Target] = [
     name: "Models", dependencies: ["Tensors", "Checkpoints", "Randomness"], swiftSettings: strict),
   .target(
     name: "Training",
-    dependencies: ["Models", "Checkpoints", "Tensors", "Updates", "Tokenization", "Randomness"],
+    dependencies: ["Models", "Checkpoints", "Tensors", "Tokenization", "Randomness"],
     swiftSettings: strict),
   .target(
     name: "Federation",
     dependencies: [
-      "Training", "Models", "Tensors", "Checkpoints", "Updates", "Rounds", "Messages", "Runs",
-      "Digests", "Randomness", logging,
+      "Training", "Models", "Tensors", "Updates", "Rounds", "Messages", "Runs", "Digests",
+      "Randomness", logging,
     ], swiftSettings: strict),
   .target(
     name: "Network",
@@ -81,6 +82,49 @@ let modules: [Target] = [
     ], swiftSettings: strict),
 ]
 
+/// The programs: they parse, build, and run.
+let programs: [Target] = [
+  .executableTarget(
+    name: "tern-performance", dependencies: ["Updates", "Tensors", "Randomness"],
+    path: "Tests/Performance", exclude: ["README.md"], swiftSettings: strict),
+]
+
+/// The tests of one module, which see it and what else they name.
+func tests(of module: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(
+    name: "\(module)Tests", dependencies: [.target(name: module)] + dependencies,
+    swiftSettings: strict)
+}
+
+let testTargets: [Target] = [
+  tests(of: "Randomness", []),
+  tests(of: "Digests", []),
+  tests(of: "Tensors", ["Randomness", "Digests"]),
+  tests(of: "Rounds", ["Digests", "Randomness"]),
+  tests(of: "Checkpoints", ["Digests"]),
+  tests(of: "Tokenization", []),
+  tests(of: "Updates", ["Tensors", "Randomness", "Digests"]),
+  tests(of: "Messages", ["Rounds", "Digests", "Randomness", "CMessages"]),
+  tests(of: "Runs", ["Rounds", "Digests", "Randomness"]),
+  tests(of: "Models", ["Tensors", "Checkpoints", "Randomness"]),
+  tests(
+    of: "Training", ["Models", "Checkpoints", "Tensors", "Tokenization", "Randomness"]),
+  tests(
+    of: "Federation",
+    [
+      "Training", "Models", "Tensors", "Updates", "Rounds", "Messages", "Runs", "Digests",
+      "Randomness", logging,
+    ]),
+  tests(
+    of: "Network",
+    [
+      "Federation", "Messages", "Rounds", "Digests", "Randomness", "COpenSSL", logging,
+      .product(name: "NIOCore", package: "swift-nio"),
+      .product(name: "NIOPosix", package: "swift-nio"),
+      .product(name: "NIOEmbedded", package: "swift-nio"),
+    ]),
+]
+
 let package = Package(
   name: "tern",
   dependencies: [
@@ -88,7 +132,6 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
-    .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
   ],
-  targets: systemTargets + modules
+  targets: systemTargets + modules + programs + testTargets
 )

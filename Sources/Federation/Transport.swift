@@ -95,4 +95,7 @@ public protocol ClientTransport: Sendable {
   func withSession<Result: Sendable>(
     _ body: @Sendable (Session<CoordinatorMessage, WorkerMessage>) async throws -> Result
   ) async throws -> Result
+
+  /// Whether connecting again cannot mend what `withSession` threw.
+  func isPermanent(_ error: any Error) -> Bool
 }

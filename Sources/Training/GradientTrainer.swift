@@ -14,6 +14,14 @@ public struct TrainingResult: Sendable {
   public let tokenCount: Int
   /// The mean of the loss over all predicted tokens, each step's before that step.
   public let loss: Double
+
+  /// A result by its parts.
+  public init(delta: ParameterVector, exampleCount: Int, tokenCount: Int, loss: Double) {
+    self.delta = delta
+    self.exampleCount = exampleCount
+    self.tokenCount = tokenCount
+    self.loss = loss
+  }
 }
 
 /// What a step of training did.
@@ -57,6 +65,9 @@ public struct GradientTrainer: Sendable {
     self.totalVersions = totalVersions
     order = ExampleOrder(exampleCount: examples.count, seed: seed)
   }
+
+  /// The layout of the adapters that it learns.
+  public var layout: ParameterLayout { model.layout }
 
   /// Takes the steps that follow `version`, whose adapter is `start`.
   ///

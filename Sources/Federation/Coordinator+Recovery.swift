@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Digests
+internal import FoundationEssentials
+internal import Messages
+internal import Randomness
+public import Rounds
+public import Runs
+public import Tensors
+
+extension Coordinator {
+  /// The coordinator of a run: a new one, or one that goes on from its last commit.
+  ///
+  /// - Parameters:
+  ///   - initialAdapter: version 0, of the identity's layout.
+  ///   - evaluateEvery: measure every so many versions, besides the first and the last;
+  ///     0 for those two only, negative for none.
+  /// - Throws: when the store holds another run, is in use, or is damaged.
+  public init(
+    plan: RunPlan, identity: Identity, location: RunStore.Location,
+    initialAdapter: ParameterVector, evaluateEvery: Int, now: RunTime
+  ) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    let record = RunRecord(
+      id: plan.run, created: now, configuration: identity.planBytes, model: identity.model,
+      layout: Array(try encoder.encode(identity.layout)), software: softwareVersion)
+    let store = try RunStore.create(
+      record,
+      engine: RoundEngine(rules: plan.rounds, seed: Seed(plan.seed), at: now),
+      state: ServerState(adapter: initialAdapter, plan: plan.updates).encoded(), at: location)
+    let (engine, snapshot, _) = try store.recoveredEngine()
+    self.plan = plan
+    self.identity = identity
+    self.store = store
+    self.engine = engine
+    self.evaluateEvery = evaluateEvery
+    server = try ServerState(
+      decoding: snapshot.state, layout: identity.layout, plan: plan.updates)
+  }
+
+  /// What to do first: nobody is connected yet, and what was outstanding is so again.
+  public mutating func start(at now: RunTime) throws -> [Output] {
+    let started = Output.report(
+      .started(run: plan.run, version: version, versionCount: plan.rounds.versionCount))
+    let first = version == 0 && evaluateEvery >= 0 ? [Output.evaluate(version: 0, adapter)] : []
+    return [started] + first + (try decide(.restarted, at: now))
+  }
+
+  /// The plan and the adapter that a store holds, as they were committed last.
+  public static func committed(
+    in store: RunStore
+  ) throws -> (plan: RunPlan, version: Int, adapter: ParameterVector) {
+    let plan = try RunPlan(canonicalBytes: store.record.configuration)
+    let layout: ParameterLayout
+    do {
+      layout = try JSONDecoder().decode(ParameterLayout.self, from: Data(store.record.layout))
+    } catch {
+      throw FederationError.damagedState("the layout in \(store.path) cannot be read")
+    }
+    let state = try ServerState(
+      decoding: store.latestSnapshot().state, layout: layout, plan: plan.updates)
+    return (plan, state.version, state.adapter)
+  }
+}

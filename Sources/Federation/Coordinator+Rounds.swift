@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Digests
+internal import Messages
+internal import Rounds
+internal import Runs
+internal import Tensors
+internal import Updates
+
+extension Coordinator {
+  /// Journals an event, then lets the engine handle it, then carries out what follows.
+  mutating func decide(
+    _ event: RoundEngine.Event, storing payload: [UInt8]? = nil, at now: RunTime
+  ) throws -> [Output] {
+    if let payload, case .contributed(let contribution) = event {
+      try store.record(contribution, payload: payload, event: event, at: now)
+    } else {
+      try store.append(event, at: now)
+    }
+    return try carryOut(engine.handle(event, at: now), at: now)
+  }
+
+  private mutating func carryOut(
+    _ effects: [RoundEngine.Effect], at now: RunTime
+  ) throws -> [Output] {
+    try effects.reduce(into: []) { outputs, effect in
+      outputs += try carryOut(effect, at: now)
+    }
+  }
+
+  private mutating func carryOut(
+    _ effect: RoundEngine.Effect, at now: RunTime
+  ) throws -> [Output] {
+    switch effect {
+    case .assign(let assignment):
+      return try assign(assignment, at: now)
+    case .release(let worker, let round, let reason):
+      return send(.released(round: round, reason: reason.rawValue), to: worker)
+    case .accept(let contribution):
+      return send(
+        .receipt(
+          Receipt(round: contribution.round, payload: contribution.payload, refusal: nil)),
+        to: contribution.worker)
+    case .refuse(let contribution, let reason):
+      return [.report(.refused(name: contribution.worker.rawValue, reason: reason.rawValue))]
+        + send(
+          .receipt(
+            Receipt(
+              round: contribution.round, payload: contribution.payload, refusal: reason.rawValue)),
+          to: contribution.worker)
+    case .disregard(let event, let reason):
+      return [.report(.disregarded(what: "\(event)", reason: reason.rawValue))]
+    case .abandon(let round, let reason, _):
+      return [.report(.failed(round: round, reason: reason))]
+    case .aggregate(let round, let contributions):
+      return try commit(round: round, contributions, at: now)
+    case .wake(let time):
+      return [.wake(at: time)]
+    case .finish(let outcome):
+      return try finish(outcome, at: now)
+    }
+  }
+
+  private mutating func assign(_ assignment: RoundEngine.Assignment, at now: RunTime) throws
+    -> [Output]
+  {
+    guard let connection = sessions.connection(of: assignment.worker),
+      let entry = sessions[connection]
+    else { return [] }
+    var outputs: [Output] = []
+    if ledger.number != assignment.round {
+      ledger = RoundLedger(number: assignment.round, opened: now)
+      outputs.append(.report(.opened(round: assignment.round, version: version)))
+    }
+    let delivery = try delivery(to: entry)
+    ledger.sentByteCount += delivery?.payload.count ?? 0
+    sessions.note(heldVersion: version, state: server.broadcaster.replica.digest, on: connection)
+    let accepted = server.accepted[assignment.worker].map {
+      AssignmentMessage.Accepted(version: $0.baseVersion, payload: $0.payload)
+    }
+    let message = AssignmentMessage(
+      round: assignment.round, baseVersion: assignment.baseVersion,
+      remaining: max(.zero, assignment.deadline - now), accepted: accepted, adapter: delivery)
+    return outputs + [.send(connection, .assignment(message))]
+  }
+
+  /// What brings a worker to the current version: nothing, the last change, or a snapshot.
+  private func delivery(to entry: SessionTable.Entry) throws -> AdapterDelivery? {
+    let replica = server.broadcaster.replica
+    let state = replica.digest
+    if entry.heldVersion == version, entry.heldState == state { return nil }
+    if let last = server.lastBroadcast, entry.heldVersion == version - 1,
+      entry.heldState == last.from
+    {
+      return AdapterDelivery(
+        version: version, baseVersion: version - 1, state: state, payload: last.payload)
+    }
+    return AdapterDelivery(
+      version: version, baseVersion: nil, state: state, payload: try server.snapshotPayload())
+  }
+
+  /// The next version, journalled and synced before anyone hears of it.
+  private mutating func commit(
+    round: Int, _ contributions: [Contribution], at now: RunTime
+  ) throws -> [Output] {
+    try server.commit(contributions) { digest in try store.payload(of: digest) }
+    let event = RoundEngine.Event.aggregated(round: round, version: server.version)
+    let effects = engine.handle(event, at: now)
+    try store.commit(
+      version: server.version, round: round, adapter: server.adapter.digest,
+      contributions: contributions, broadcast: server.lastBroadcast?.payload,
+      state: try server.encoded(), engine: engine, event: event, at: now)
+    let report = RunEvent.Commit(
+      round: round, version: version, state: server.adapter.digest, loss: ledger.loss,
+      receivedByteCount: ledger.receivedByteCount, sentByteCount: ledger.sentByteCount,
+      denseByteCount: contributions.count * identity.layout.count * MemoryLayout<Float>.size,
+      tokenCount: ledger.tokenCount,
+      seconds: ledger.opened.map { Double((now - $0).wholeNanoseconds) / 1e9 } ?? 0)
+    return [.report(.committed(report))] + evaluation() + (try carryOut(effects, at: now))
+  }
+
+  private func evaluation() -> [Output] {
+    let isLast = version == plan.rounds.versionCount
+    let isDue = evaluateEvery > 0 && version % evaluateEvery == 0
+    return evaluateEvery >= 0 && (isLast || isDue)
+      ? [.evaluate(version: version, server.adapter)] : []
+  }
+
+  private mutating func finish(
+    _ outcome: RoundEngine.Outcome, at now: RunTime
+  ) throws -> [Output] {
+    try store.finish(outcome)
+    let farewells = sessions.all.flatMap { connection -> [Output] in
+      [.send(connection, finished(outcome)), .close(connection, reason: "the run is over")]
+    }
+    let state = server.adapter.digest
+    return farewells + [
+      .report(.finished(version: version, state: state, failure: outcome.failure)),
+      .finish(RunOutcome(version: version, state: state, failure: outcome.failure)),
+    ]
+  }
+
+  private func send(_ message: CoordinatorMessage, to worker: WorkerID) -> [Output] {
+    sessions.connection(of: worker).map { [.send($0, message)] } ?? []
+  }
+}
+
+extension RoundEngine.Outcome {
+  /// Why there are not more versions; nil when all were made.
+  var failure: String? {
+    switch self {
+    case .completed: nil
+    case .failed(_, let reason), .stopped(_, let reason): reason
+    }
+  }
+}

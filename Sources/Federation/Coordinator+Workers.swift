@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Digests
+internal import Messages
+public import Rounds
+internal import Tensors
+internal import Updates
+
+extension Coordinator {
+  /// Takes one input and says what follows from it.
+  ///
+  /// - Throws: when the store fails; the coordinator must then not be used any more.
+  public mutating func handle(_ input: Input, at now: RunTime) throws -> [Output] {
+    switch input {
+    case .opened(let connection, let worker, let address, let hello):
+      try open(connection, worker, address: address, hello, at: now)
+    case .received(let connection, let message):
+      try receive(message, on: connection, at: now)
+    case .closed(let connection, let reason):
+      try close(connection, reason: reason, at: now)
+    case .woke:
+      try decide(.woke, at: now)
+    case .evaluated(let version, let loss, let accuracy, let tokenCount):
+      [
+        .report(
+          .evaluated(version: version, loss: loss, accuracy: accuracy, tokenCount: tokenCount))
+      ]
+    case .stopped(let reason):
+      try decide(.stopped(reason: reason), at: now)
+    }
+  }
+
+  private mutating func open(
+    _ connection: ConnectionID, _ worker: WorkerID, address: String, _ hello: Hello,
+    at now: RunTime
+  ) throws -> [Output] {
+    if let refusal = refusal(of: hello) {
+      return [
+        .report(.refused(name: worker.rawValue, reason: refusal.reason)),
+        .send(connection, .refused(refusal)), .close(connection, reason: refusal.reason),
+      ]
+    }
+    var outputs: [Output] = []
+    let entry = SessionTable.Entry(
+      worker: worker, heldVersion: hello.heldVersion, heldState: hello.heldState)
+    if let replaced = sessions.open(connection, entry) {
+      let reason = "a newer connection of \(worker) from \(address) took its place"
+      outputs += [
+        .send(replaced, .refused(Refusal(code: .replaced, reason: reason, retryable: false))),
+        .close(replaced, reason: reason), .report(.left(worker, reason: reason)),
+      ]
+      outputs += try decide(.left(worker), at: now)
+    }
+    outputs += [
+      .send(
+        connection,
+        .welcome(
+          Welcome(
+            run: plan.run, configuration: identity.planBytes,
+            configurationDigest: identity.planDigest, layout: identity.layout.digest,
+            heartbeatInterval: identity.heartbeatInterval, silenceLimit: identity.silenceLimit))),
+      .report(.joined(worker, address: address)),
+    ]
+    if let outcome = engine.outcome { return outputs + [.send(connection, finished(outcome))] }
+    return outputs + (try decide(.joined(worker), at: now))
+  }
+
+  private func refusal(of hello: Hello) -> Refusal? {
+    // Schemas may differ within a version: proto/README.md says how.
+    if hello.protocolVersion != Schema.protocolVersion {
+      return Refusal(
+        code: .protocolVersion,
+        reason: "this worker speaks version \(hello.protocolVersion) of the protocol, the "
+          + "coordinator version \(Schema.protocolVersion); install the same tern on both",
+        retryable: false)
+    }
+    if hello.model != identity.model {
+      return Refusal(
+        code: .model,
+        reason: "this worker has model \(hello.model), the coordinator has model "
+          + "\(identity.model); give both the same checkpoint",
+        retryable: false)
+    }
+    return nil
+  }
+
+  private mutating func receive(
+    _ message: WorkerMessage, on connection: ConnectionID, at now: RunTime
+  ) throws -> [Output] {
+    guard let entry = sessions[connection] else { return [] }
+    switch message {
+    case .hello:
+      return [.close(connection, reason: "a second hello")]
+    case .contribution(let upload):
+      return try take(upload, from: entry.worker, on: connection, at: now)
+    case .failed(let round, let reason):
+      let report = RunEvent.refused(name: entry.worker.rawValue, reason: reason)
+      return [.report(report)]
+        + (try decide(.failed(entry.worker, round: round, reason: reason), at: now))
+    case .heartbeat(let heartbeat):
+      sessions.note(heartbeat.activity, on: connection)
+      return []
+    case .farewell(let reason):
+      return [.close(connection, reason: reason)]
+    }
+  }
+
+  /// A contribution is decoded once before anyone counts it; one that cannot be decoded costs its
+  /// sender the connection and its place in the round.
+  private mutating func take(
+    _ upload: Upload, from worker: WorkerID, on connection: ConnectionID, at now: RunTime
+  ) throws -> [Output] {
+    let contribution = upload.contribution
+    if contribution.baseVersion == version, let fault = fault(of: upload) {
+      let reason = "its update for round \(contribution.round) is not valid: \(fault)"
+      let receipt = Receipt(
+        round: contribution.round, payload: contribution.payload, refusal: reason)
+      return [
+        .report(.refused(name: worker.rawValue, reason: reason)),
+        .send(connection, .receipt(receipt)), .close(connection, reason: reason),
+      ] + (try decide(.failed(worker, round: contribution.round, reason: reason), at: now))
+    }
+    // Only what counts is stored: asked of a copy, since the journal comes before the engine.
+    var asked = engine
+    let event = RoundEngine.Event.contributed(contribution)
+    let effects = asked.handle(event, at: now)
+    guard effects.contains(.accept(contribution)),
+      !effects.contains(.disregard(event, reason: .duplicate))
+    else { return try decide(event, at: now) }
+    ledger.add(
+      loss: upload.loss, weight: contribution.exampleCount, tokenCount: upload.tokenCount,
+      byteCount: upload.payload.count)
+    let arrival = RunEvent.Arrival(
+      round: contribution.round, worker: worker, loss: upload.loss,
+      tokenCount: upload.tokenCount,
+      seconds: Double(upload.duration.wholeNanoseconds) / 1e9, byteCount: upload.payload.count)
+    return [.report(.contributed(arrival))]
+      + (try decide(event, storing: upload.payload, at: now))
+  }
+
+  /// What is wrong with an upload, if anything.
+  private func fault(of upload: Upload) -> String? {
+    guard Digest(of: upload.payload) == upload.contribution.payload else {
+      return "it is not what its digest says"
+    }
+    guard upload.contribution.exampleCount > 0 else { return "it weighs nothing" }
+    do {
+      _ = try plan.updates.upCodec(from: version).decode(upload.payload, layout: identity.layout)
+      return nil
+    } catch {
+      return "\(error)"
+    }
+  }
+
+  private mutating func close(
+    _ connection: ConnectionID, reason: String, at now: RunTime
+  ) throws -> [Output] {
+    guard let worker = sessions.close(connection) else { return [] }
+    return [.report(.left(worker, reason: reason))] + (try decide(.left(worker), at: now))
+  }
+
+  func finished(_ outcome: RoundEngine.Outcome) -> CoordinatorMessage {
+    .finished(
+      Finished(version: version, state: server.adapter.digest, outcome: outcome.failure))
+  }
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Digests
+public import Messages
+public import Rounds
+internal import Runs
+public import Tensors
+internal import Updates
+
+/// What the coordinator knows and decides: no socket, no clock, no task.
+///
+/// Events go to the journal first, then to the engine, and only then are the engine's effects
+/// carried out. The journal and the last snapshot are all that it needs to go on after a kill.
+public struct Coordinator {
+  /// What the shell delivers.
+  public enum Input: Sendable {
+    /// A connection said hello.
+    case opened(ConnectionID, WorkerID, address: String, Hello)
+    /// A connection said something else.
+    case received(ConnectionID, WorkerMessage)
+    /// A connection ended.
+    case closed(ConnectionID, reason: String)
+    /// The time that was asked for has come.
+    case woke
+    /// A version was measured.
+    case evaluated(version: Int, loss: Double, accuracy: Double?, tokenCount: Int)
+    /// The operator ends the run.
+    case stopped(reason: String)
+  }
+
+  /// What the shell must do, in order.
+  public enum Output: Sendable {
+    /// Send a message.
+    case send(ConnectionID, CoordinatorMessage)
+    /// End a connection after what was sent on it.
+    case close(ConnectionID, reason: String)
+    /// Deliver `woke` then.
+    case wake(at: RunTime)
+    /// Measure this version.
+    case evaluate(version: Int, ParameterVector)
+    /// Tell whoever watches.
+    case report(RunEvent)
+    /// The run is over.
+    case finish(RunOutcome)
+  }
+
+  /// How a run ended.
+  public struct RunOutcome: Hashable, Sendable {
+    /// The last version.
+    public let version: Int
+    /// Its digest.
+    public let state: Digest
+    /// Why there are not more versions; nil when all were made.
+    public let failure: String?
+  }
+
+  let plan: RunPlan
+  let identity: Identity
+  let store: RunStore
+  var engine: RoundEngine
+  var server: ServerState
+  var sessions = SessionTable()
+  var ledger = RoundLedger()
+  let evaluateEvery: Int
+
+  /// What a worker must have in common with the coordinator.
+  public struct Identity: Sendable {
+    /// The digest of the base model.
+    public let model: Digest
+    /// The layout of the adapter.
+    public let layout: ParameterLayout
+    /// The plan as it is sent.
+    public let planBytes: [UInt8]
+    /// The digest of the plan.
+    public let planDigest: Digest
+    /// How often both sides send a heartbeat.
+    public let heartbeatInterval: Duration
+
+    /// The identity of a run of `plan` on a model.
+    public init(
+      model: Digest, layout: ParameterLayout, plan: RunPlan, heartbeatInterval: Duration
+    ) throws {
+      self.model = model
+      self.layout = layout
+      self.planBytes = try plan.canonicalBytes()
+      self.planDigest = try plan.digest()
+      self.heartbeatInterval = heartbeatInterval
+    }
+
+    /// After this long without a word, the other side is taken for dead.
+    public var silenceLimit: Duration { heartbeatInterval * 3 }
+  }
+
+  /// The adapter as committed last.
+  public var adapter: ParameterVector { server.adapter }
+
+  /// How many commits the adapter has behind it.
+  public var version: Int { server.version }
+
+  /// Who is awaited, since when and until when.
+  public var status: RoundStatus { engine.status }
+
+  /// No upload of this run may be longer.
+  var maximumPayloadByteCount: Int {
+    max(
+      plan.updates.up.maximumPayloadByteCount(for: identity.layout),
+      plan.updates.opening.maximumPayloadByteCount(for: identity.layout))
+  }
+
+  /// The workers' current training steps, as their heartbeats told.
+  public var activities: [WorkerID: WorkerHeartbeat.Activity] { sessions.activities }
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Logging
+public import Messages
+public import Rounds
+public import Tensors
+public import Training
+internal import Updates
+
+/// Runs a coordinator: serves connections, keeps time, measures versions, and ends with the run.
+///
+/// It delivers inputs and carries outputs out; every decision is the coordinator's.
+public actor CoordinatorService {
+  private var coordinator: Coordinator
+  private let transport: any ServerTransport
+  private let pool: ComputePool
+  private let evaluate: (@Sendable (ParameterVector) throws -> Evaluation)?
+  private let observe: @Sendable (RunEvent) -> Void
+  private let log: Logger
+
+  private var outboxes: [ConnectionID: AsyncStream<CoordinatorMessage>.Continuation] = [:]
+  private var connectionCount = 0
+  private var wakes: [RunTime] = []
+  private var outcome: Coordinator.RunOutcome?
+  private let evaluations: AsyncStream<Measurement>
+  private let measure: AsyncStream<Measurement>.Continuation
+  private let endings: AsyncThrowingStream<Never, any Error>
+  private let ending: AsyncThrowingStream<Never, any Error>.Continuation
+  private let closings: AsyncStream<Void>
+  private let close: AsyncStream<Void>.Continuation
+
+  private struct Measurement: Sendable {
+    let version: Int
+    let adapter: ParameterVector
+  }
+
+  /// A service for `coordinator`.
+  ///
+  /// - Parameters:
+  ///   - evaluate: measures an adapter on the validation data, if there is any.
+  ///   - observe: hears every event, in order; must not block.
+  public init(
+    coordinator: Coordinator, transport: any ServerTransport, pool: ComputePool,
+    evaluate: (@Sendable (ParameterVector) throws -> Evaluation)?, log: Logger,
+    observe: @escaping @Sendable (RunEvent) -> Void
+  ) {
+    self.coordinator = coordinator
+    self.transport = transport
+    self.pool = pool
+    self.evaluate = evaluate
+    self.log = log
+    self.observe = observe
+    (evaluations, measure) = AsyncStream.makeStream()
+    (endings, ending) = AsyncThrowingStream.makeStream()
+    (closings, close) = AsyncStream.makeStream()
+  }
+
+  /// Who is awaited, since when and until when.
+  public var status: RoundStatus { coordinator.status }
+
+  /// The adapter as committed last.
+  public var adapter: ParameterVector { coordinator.adapter }
+
+  /// What workers say they are doing.
+  public var activities: [WorkerID: WorkerHeartbeat.Activity] { coordinator.activities }
+
+  /// Serves until the run is over, everybody has been told, and the last version is measured.
+  ///
+  /// - Throws: when the store or the listener fails.
+  public func run() async throws -> Coordinator.RunOutcome {
+    carryOut(try coordinator.start(at: .now))
+    try await withThrowingTaskGroup(of: Bool.self) { group in
+      group.addTask {
+        try await self.transport.serve { await self.attend($0) }
+        return false
+      }
+      group.addTask { try await self.keepTime() }
+      group.addTask { try await self.waitForEnd() }
+      defer { group.cancelAll() }
+      while let isOver = try await group.next(), !isOver {}
+    }
+    guard let outcome else { throw CancellationError() }
+    return outcome
+  }
+
+  /// Ends the run at the operator's wish.
+  public func stop(reason: String) { deliver(.stopped(reason: reason)) }
+}
+
+// MARK: Inputs and outputs
+
+extension CoordinatorService {
+  private func deliver(_ input: Coordinator.Input) {
+    do {
+      carryOut(try coordinator.handle(input, at: .now))
+    } catch {
+      // The journal can no longer be trusted to hold what happens: stop, and go on from it later.
+      ending.finish(throwing: error)
+    }
+  }
+
+  private func carryOut(_ outputs: [Coordinator.Output]) {
+    for output in outputs {
+      switch output {
+      case .send(let connection, let message): send(message, on: connection)
+      case .close(let connection, _): outboxes[connection]?.finish()
+      case .wake(let time): wakes.append(time)
+      case .evaluate(let version, let adapter):
+        if evaluate != nil { measure.yield(Measurement(version: version, adapter: adapter)) }
+      case .report(let event): observe(event)
+      case .finish(let outcome):
+        self.outcome = outcome
+        measure.finish()
+        close.yield()
+      }
+    }
+  }
+
+  private func send(_ message: CoordinatorMessage, on connection: ConnectionID) {
+    guard let outbox = outboxes[connection] else { return }
+    if case .dropped = outbox.yield(message) {
+      log.warning("a connection takes nothing; closing it", metadata: ["of": "\(connection)"])
+      outbox.finish()
+    }
+  }
+
+  /// Delivers `woke` when a time that was asked for has come.
+  private func keepTime() async throws -> Bool {
+    while true {
+      try await Task.sleep(for: .milliseconds(50))
+      let now = RunTime.now
+      guard wakes.contains(where: { $0 <= now }) else { continue }
+      wakes.removeAll { $0 <= now }
+      deliver(.woke)
+    }
+  }
+
+  /// Measures versions as they come; returns when the run is over and all connections are closed.
+  private func waitForEnd() async throws -> Bool {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { for try await _ in self.endings {} }
+      group.addTask { try await self.measureVersions() }
+      defer { group.cancelAll() }
+      try await group.next()
+    }
+    for await _ in closings where outboxes.isEmpty { break }
+    return true
+  }
+
+  private func measureVersions() async throws {
+    for await measurement in evaluations {
+      guard let evaluate else { continue }
+      let evaluation = try await pool.run { try evaluate(measurement.adapter) }
+      deliver(
+        .evaluated(
+          version: measurement.version, loss: evaluation.loss, accuracy: evaluation.accuracy,
+          tokenCount: evaluation.tokenCount))
+    }
+  }
+}
+
+// MARK: Connections
+
+extension CoordinatorService {
+  private func attend(_ session: Session<WorkerMessage, CoordinatorMessage>) async {
+    guard let worker = WorkerID(rawValue: session.peer.name) else {
+      observe(.refused(name: session.peer.name, reason: "its certificate names no worker"))
+      return
+    }
+    connectionCount += 1
+    let connection = ConnectionID(connectionCount)
+    let (messages, outbox) = AsyncStream<CoordinatorMessage>.makeStream(
+      bufferingPolicy: .bufferingOldest(outboxCapacity))
+    outboxes[connection] = outbox
+    var reason = "the worker closed the connection"
+    do {
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        let heard = Watch()
+        group.addTask { for await message in messages { try await session.send(message) } }
+        group.addTask { try await self.listen(to: worker, session, connection, heard) }
+        group.addTask { try await beat(through: session, heard) { .heartbeat(sequence: $0) } }
+        group.addTask { try await heard.waitForSilence(of: "the worker") }
+        defer { group.cancelAll() }
+        try await group.next()
+      }
+    } catch {
+      reason = "\(error)"
+    }
+    outboxes[connection] = nil
+    deliver(.closed(connection, reason: reason))
+    close.yield()
+  }
+
+  private func listen(
+    to worker: WorkerID, _ session: Session<WorkerMessage, CoordinatorMessage>,
+    _ connection: ConnectionID, _ heard: Watch
+  ) async throws {
+    var isOpen = false
+    for try await message in session.incoming {
+      heard.touch()
+      if isOpen {
+        deliver(.received(connection, message))
+      } else if case .hello(let hello) = message {
+        isOpen = true
+        heard.adopt(
+          interval: coordinator.identity.heartbeatInterval,
+          limit: coordinator.identity.silenceLimit)
+        session.admit(coordinator.maximumPayloadByteCount)
+        deliver(.opened(connection, worker, address: session.peer.address, hello))
+      } else {
+        throw FederationError.unexpected("something before the hello")
+      }
+    }
+  }
+}
+
+/// How many messages may wait for a connection: a worker is owed an assignment, a receipt, a
+/// release and a few heartbeats at most.
+private let outboxCapacity = 64

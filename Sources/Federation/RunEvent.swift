@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Digests
+public import Rounds
+
+/// What happens in a run, for whoever watches it.
+public enum RunEvent: Hashable, Codable, Sendable {
+  /// The coordinator is ready; `version` is where it goes on from.
+  case started(run: RunID, version: Int, versionCount: Int)
+  /// A worker was welcomed.
+  case joined(WorkerID, address: String)
+  /// A worker's connection ended.
+  case left(WorkerID, reason: String)
+  /// Somebody was turned away, or a contribution was.
+  case refused(name: String, reason: String)
+  /// A round assigned its first task.
+  case opened(round: Int, version: Int)
+  /// A contribution arrived and is valid.
+  case contributed(Arrival)
+  /// Something that changes nothing came in.
+  case disregarded(what: String, reason: String)
+  /// The next version exists.
+  case committed(Commit)
+  /// A round ended without a commit.
+  case failed(round: Int, reason: String)
+  /// A version was measured on the validation data.
+  case evaluated(version: Int, loss: Double, accuracy: Double?, tokenCount: Int)
+  /// The run is over.
+  case finished(version: Int, state: Digest, failure: String?)
+
+  /// A contribution, as it arrived.
+  public struct Arrival: Hashable, Codable, Sendable {
+    /// Its round.
+    public var round: Int
+    /// Whose it is.
+    public var worker: WorkerID
+    /// The mean loss while it was learned.
+    public var loss: Double
+    /// How many tokens it was learned from in this round.
+    public var tokenCount: Int
+    /// How long the worker trained, in seconds.
+    public var seconds: Double
+    /// The payload's length.
+    public var byteCount: Int
+  }
+
+  /// A commit and what it cost.
+  public struct Commit: Hashable, Codable, Sendable {
+    /// The round that made it.
+    public var round: Int
+    /// The version that it made.
+    public var version: Int
+    /// The digest of the adapter.
+    public var state: Digest
+    /// The contributions' mean loss, weighted like their updates.
+    public var loss: Double
+    /// Payload bytes from the workers in this round.
+    public var receivedByteCount: Int
+    /// Payload bytes to the workers in this round.
+    public var sentByteCount: Int
+    /// What the contributions would have been as 32-bit floats.
+    public var denseByteCount: Int
+    /// Tokens trained on in this round.
+    public var tokenCount: Int
+    /// Seconds from the round's first assignment to its commit.
+    public var seconds: Double
+  }
+}

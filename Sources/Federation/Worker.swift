@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Digests
+public import Messages
+public import Rounds
+public import Tensors
+public import Training
+internal import Updates
+
+/// What a worker knows and decides in one run: no socket, no clock, no task.
+///
+/// It keeps a replica of the adapter, trains when it is told to, and remembers what its messages
+/// left out until the coordinator has taken it.
+public struct Worker {
+  /// What the shell must do, in order.
+  public enum Order: Equatable {
+    /// Put the memory where it survives, before anything after it is done.
+    case remember([UInt8])
+    /// Send this to the coordinator.
+    case send(WorkerMessage)
+    /// Train; whatever else was being trained is of no use any more.
+    case train(TrainingJob)
+    /// Stop training.
+    case rest(reason: String)
+  }
+
+  /// What there is to train.
+  public struct TrainingJob: Hashable, Sendable {
+    /// The round it is for.
+    public let round: Int
+    /// The version it starts from.
+    public let version: Int
+    /// The adapter at that version.
+    public let start: ParameterVector
+
+    /// A job of a round.
+    public init(round: Int, version: Int, start: ParameterVector) {
+      self.round = round
+      self.version = version
+      self.start = start
+    }
+  }
+
+  /// Who this is.
+  public let id: WorkerID
+  private let plan: RunPlan
+  private let layout: ParameterLayout
+  private var memory: WorkerMemory
+  private var replica: (version: Int, adapter: ParameterVector)?
+  private var job: TrainingJob?
+
+  /// A worker of the run of `plan`, with what it remembered the last time, if anything.
+  ///
+  /// - Throws: `FederationError.damagedState` when the memory is damaged.
+  public init(
+    id: WorkerID, plan: RunPlan, layout: ParameterLayout, remembered: [UInt8]?, from place: String
+  ) throws {
+    self.id = id
+    self.plan = plan
+    self.layout = layout
+    let known = try remembered.flatMap {
+      try WorkerMemory(decoding: $0, from: place, run: plan.run, layout: layout)
+    }
+    memory = known ?? WorkerMemory(run: plan.run, layout: layout)
+  }
+
+  /// The version of the adapter held here and its digest, for the hello.
+  public var held: (version: Int, state: Digest)? {
+    replica.map { ($0.version, $0.adapter.digest) }
+  }
+
+  /// The norm of what messages have left out so far: steady when compression keeps up.
+  public var residualNorm: Double { memory.residual.norm }
+
+  /// Takes an assignment: brings the replica up to date, settles the last contribution, and
+  /// either sends what it has already learned from this version or trains.
+  ///
+  /// - Throws: what does not fit this worker's replica or layout.
+  public mutating func assigned(_ assignment: AssignmentMessage) throws -> [Order] {
+    if let delivery = assignment.adapter { try receive(delivery) }
+    guard let replica, replica.version == assignment.baseVersion else {
+      throw FederationError.unexpected(
+        "an assignment from version \(assignment.baseVersion), but version "
+          + "\(self.replica.map { "\($0.version)" } ?? "none") is here")
+    }
+    var orders: [Order] = []
+    if let pending = memory.pending {
+      if pending.baseVersion == assignment.baseVersion {
+        return [.send(.contribution(upload(of: pending, in: assignment.round)))]
+      }
+      let counted = assignment.accepted.map {
+        $0.version == pending.baseVersion && $0.payload == pending.digest
+      }
+      if counted == true {
+        memory.settle()
+      } else {
+        try memory.restore(with: plan.updates.upCodec(from: pending.baseVersion))
+      }
+      orders.append(.remember(try memory.encoded()))
+    }
+    if let job, job.version == assignment.baseVersion {
+      // Training for a round that was tried in vain serves the next try just as well.
+      self.job = TrainingJob(round: assignment.round, version: job.version, start: job.start)
+      return orders
+    }
+    let job = TrainingJob(
+      round: assignment.round, version: replica.version, start: replica.adapter)
+    self.job = job
+    return orders + [.train(job)]
+  }
+
+  /// Takes what training gave, compresses it and sends it; nothing when it came too late.
+  public mutating func trained(
+    _ result: TrainingResult, version: Int, in duration: Duration
+  ) throws -> [Order] {
+    guard let job, job.version == version else { return [] }
+    self.job = nil
+    var feedback = ErrorFeedback(residual: memory.residual)
+    let update = try feedback.compress(
+      result.delta, with: plan.updates.upCodec(from: version))
+    let pending = WorkerMemory.Pending(
+      baseVersion: version, exampleCount: result.exampleCount, loss: result.loss,
+      tokenCount: result.tokenCount, nanoseconds: duration.wholeNanoseconds,
+      payload: update.payload, digest: Digest(of: update.payload), residual: feedback.residual)
+    memory.pending = pending
+    return [
+      .remember(try memory.encoded()),
+      .send(.contribution(upload(of: pending, in: job.round))),
+    ]
+  }
+
+  /// Training failed: the coordinator hears why.
+  public mutating func failed(version: Int, reason: String) -> [Order] {
+    guard let job, job.version == version else { return [] }
+    self.job = nil
+    return [.send(.failed(round: job.round, reason: reason))]
+  }
+
+  /// Takes the coordinator's word about a contribution: a refused one is to be sent again, as
+  /// part of a later one.
+  public mutating func received(_ receipt: Receipt) throws -> [Order] {
+    guard receipt.refusal != nil, let pending = memory.pending, pending.digest == receipt.payload
+    else { return [] }
+    try memory.restore(with: plan.updates.upCodec(from: pending.baseVersion))
+    return [.remember(try memory.encoded())]
+  }
+
+  /// The round goes on without this worker.
+  public mutating func released(round: Int, reason: String) -> [Order] {
+    guard let job, job.round == round else { return [] }
+    self.job = nil
+    return [.rest(reason: reason)]
+  }
+
+  /// What is being trained, for heartbeats.
+  public var currentJob: TrainingJob? { job }
+
+  private mutating func receive(_ delivery: AdapterDelivery) throws {
+    var adapter: ParameterVector
+    if let base = delivery.baseVersion {
+      guard let replica, replica.version == base else {
+        throw FederationError.unexpected("a change of version \(base), which is not here")
+      }
+      adapter = replica.adapter
+      adapter.add(try plan.updates.down.decode(delivery.payload, layout: layout))
+    } else {
+      adapter = try UpdateCodec.dense.decode(delivery.payload, layout: layout)
+    }
+    guard adapter.digest == delivery.state else {
+      replica = nil
+      throw FederationError.unexpected(
+        "version \(delivery.version) with digest \(adapter.digest.short) instead of "
+          + delivery.state.short)
+    }
+    replica = (delivery.version, adapter)
+  }
+
+  private func upload(of pending: WorkerMemory.Pending, in round: Int) -> Upload {
+    Upload(
+      contribution: Contribution(
+        round: round, baseVersion: pending.baseVersion, worker: id, payload: pending.digest,
+        exampleCount: pending.exampleCount),
+      loss: pending.loss, tokenCount: pending.tokenCount,
+      duration: .nanoseconds(pending.nanoseconds), payload: pending.payload)
+  }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Digests
+internal import Rounds
+internal import Tensors
+internal import Updates
+
+/// What a worker must not forget between two rounds, nor when it is killed.
+///
+/// The residual belongs to one run and layout. A message that was sent is kept, with the residual
+/// as it will be if the message counts, until the worker learns whether it did: the coordinator
+/// may ask for it again, and must then get the same bits.
+struct WorkerMemory: Equatable {
+  /// A contribution whose fate is not known yet.
+  struct Pending: Equatable {
+    let baseVersion: Int
+    let exampleCount: Int
+    let loss: Double
+    let tokenCount: Int
+    let nanoseconds: Int64
+    let payload: [UInt8]
+    let digest: Digest
+    /// The residual if the contribution becomes part of the adapter.
+    let residual: ParameterVector
+  }
+
+  let run: RunID
+  /// What earlier messages left out.
+  var residual: ParameterVector
+  var pending: Pending?
+
+  init(run: RunID, layout: ParameterLayout) {
+    self.run = run
+    self.residual = ParameterVector(zerosOf: layout)
+  }
+
+  /// The pending contribution became part of the adapter: what it left out remains.
+  mutating func settle() {
+    guard let pending else { return }
+    residual = pending.residual
+    self.pending = nil
+  }
+
+  /// The pending contribution did not count: all that it carried is still to be sent.
+  mutating func restore(with codec: UpdateCodec) throws {
+    guard let pending else { return }
+    var feedback = ErrorFeedback(residual: pending.residual)
+    feedback.restore(try codec.decode(pending.payload, layout: residual.layout))
+    residual = feedback.residual
+    self.pending = nil
+  }
+}
+
+extension WorkerMemory {
+  private struct Header: Codable {
+    struct Pending: Codable {
+      var baseVersion: Int
+      var exampleCount: Int
+      var loss: Double
+      var tokenCount: Int
+      var nanoseconds: Int64
+    }
+    var run: RunID
+    var layout: Digest
+    var pending: Pending?
+  }
+
+  /// The memory as bytes that know when they are damaged.
+  func encoded() throws -> [UInt8] {
+    var header = Header(run: run, layout: residual.layout.digest, pending: nil)
+    var parts = [floatBytes(residual.values)]
+    if let pending {
+      header.pending = Header.Pending(
+        baseVersion: pending.baseVersion, exampleCount: pending.exampleCount, loss: pending.loss,
+        tokenCount: pending.tokenCount, nanoseconds: pending.nanoseconds)
+      parts += [floatBytes(pending.residual.values), pending.payload]
+    }
+    return try Archive(header: header, parts: parts).encoded()
+  }
+
+  /// The memory in `bytes`; nil when it is of another run or layout and therefore of no use.
+  init?(decoding bytes: [UInt8], from place: String, run: RunID, layout: ParameterLayout) throws {
+    let archive = try Archive<Header>(decoding: bytes, from: place)
+    guard archive.header.run == run, archive.header.layout == layout.digest else { return nil }
+    func vector(_ index: Int) throws -> ParameterVector {
+      guard archive.parts.indices.contains(index),
+        let values = floats(from: archive.parts[index], count: layout.count)
+      else { throw FederationError.damagedState("\(place) lacks part \(index)") }
+      return ParameterVector(layout: layout, values: values)
+    }
+    self.run = run
+    residual = try vector(0)
+    guard let known = archive.header.pending else { return }
+    guard archive.parts.count == 3 else {
+      throw FederationError.damagedState("\(place) lacks its pending contribution")
+    }
+    pending = Pending(
+      baseVersion: known.baseVersion, exampleCount: known.exampleCount, loss: known.loss,
+      tokenCount: known.tokenCount, nanoseconds: known.nanoseconds, payload: archive.parts[2],
+      digest: Digest(of: archive.parts[2]), residual: try vector(1))
+  }
+}

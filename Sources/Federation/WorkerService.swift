@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Digests
+public import Logging
+public import Messages
+internal import Randomness
+public import Rounds
+internal import Synchronization
+internal import Tensors
+internal import Training
+internal import Updates
+
+/// Runs a worker: connects, comes back when the connection is lost, trains, and ends with the run.
+///
+/// Training goes on while the connection is away; what was learned is sent when it is back.
+public actor WorkerService {
+  /// What a worker brings to any run.
+  public struct Resources: Sendable {
+    /// Its name, as its certificate says it.
+    public let id: WorkerID
+    /// The digest of its base model.
+    public let model: Digest
+    /// Bytes of memory and number of cores, for the coordinator's information.
+    public let memoryByteCount: UInt64
+    /// The number of cores.
+    public let coreCount: Int
+    /// What is read and written to remember; nil to forget at the end of the process.
+    public let memory: DurableFile?
+    /// Makes a learner for a plan.
+    public let makeLearner: @Sendable (RunPlan) throws -> any Learner
+
+    /// All that a worker brings.
+    public init(
+      id: WorkerID, model: Digest, memoryByteCount: UInt64, coreCount: Int, memory: DurableFile?,
+      makeLearner: @escaping @Sendable (RunPlan) throws -> any Learner
+    ) {
+      self.id = id
+      self.model = model
+      self.memoryByteCount = memoryByteCount
+      self.coreCount = coreCount
+      self.memory = memory
+      self.makeLearner = makeLearner
+    }
+  }
+
+  struct Enrolment {
+    let planDigest: Digest
+    let learner: any Learner
+  }
+
+  let resources: Resources
+  private let transport: any ClientTransport
+  let pool: ComputePool
+  let log: Logger
+  private var backoff: Backoff
+  var worker: Worker?
+  var enrolment: Enrolment?
+  var outbox: AsyncStream<WorkerMessage>.Continuation?
+  let jobs: AsyncStream<Worker.TrainingJob>
+  let submit: AsyncStream<Worker.TrainingJob>.Continuation
+  // What training, on its own thread, looks at after each step: what to go on with, and where it is.
+  let progress = Mutex(Progress())
+
+  struct Progress: Sendable {
+    var wanted: Int?
+    var activity: WorkerHeartbeat.Activity?
+  }
+
+  /// A worker that trains on the threads of `pool`.
+  public init(
+    resources: Resources, transport: any ClientTransport, pool: ComputePool, seed: UInt64,
+    log: Logger
+  ) {
+    self.resources = resources
+    self.transport = transport
+    self.pool = pool
+    self.log = log
+    backoff = Backoff(seed: Seed(seed).derived(resources.id.rawValue))
+    (jobs, submit) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+  }
+
+  /// Works until the run is over.
+  ///
+  /// - Throws: what no reconnection can mend: a refusal, a damaged memory, another model.
+  public func run() async throws -> Finished {
+    try await withThrowingTaskGroup(of: Finished?.self) { group in
+      group.addTask { try await self.stayConnected() }
+      group.addTask {
+        try await self.trainJobs()
+        return nil
+      }
+      defer {
+        progress.withLock { $0.wanted = nil }
+        group.cancelAll()
+      }
+      while let finished = try await group.next() {
+        if let finished { return finished }
+      }
+      throw CancellationError()
+    }
+  }
+}
+
+// MARK: The connection
+
+extension WorkerService {
+  private func stayConnected() async throws -> Finished {
+    while true {
+      do {
+        return try await transport.withSession { session in
+          try await self.converse(session)
+        }
+      } catch let error as Unmendable {
+        throw error.cause
+      } catch  where transport.isPermanent(error) {
+        throw error
+      } catch is CancellationError where Task.isCancelled {
+        throw CancellationError()
+      } catch {
+        try await pause(after: "\(error)")
+      }
+    }
+  }
+
+  private func pause(after reason: String) async throws {
+    let delay = backoff.next()
+    log.warning("not connected, trying again", metadata: ["reason": "\(reason)", "in": "\(delay)"])
+    try await Task.sleep(for: delay)
+  }
+
+  private func converse(
+    _ session: Session<CoordinatorMessage, WorkerMessage>
+  ) async throws -> Finished {
+    let held = worker?.held
+    try await session.send(
+      .hello(
+        Hello(
+          software: softwareVersion, model: resources.model, layout: nil,
+          heldVersion: held?.version, heldState: held?.state,
+          memoryByteCount: resources.memoryByteCount, coreCount: resources.coreCount,
+          exampleCount: 0)))
+    let (messages, outbox) = AsyncStream<WorkerMessage>.makeStream()
+    self.outbox = outbox
+    defer { self.outbox = nil }
+    let heard = Watch()
+    return try await withThrowingTaskGroup(of: Finished?.self) { group in
+      defer { group.cancelAll() }
+      group.addTask {
+        for await message in messages { try await session.send(message) }
+        return nil
+      }
+      group.addTask {
+        for try await message in session.incoming {
+          heard.touch()
+          if let finished = try await self.receive(message, session, heard) { return finished }
+        }
+        throw FederationError.silent("the coordinator closed the connection and")
+      }
+      group.addTask { [self] in
+        try await beat(through: session, heard) { sequence in
+          .heartbeat(
+            WorkerHeartbeat(sequence: sequence, activity: progress.withLock { $0.activity }))
+        }
+        return nil
+      }
+      group.addTask {
+        try await heard.waitForSilence(of: "the coordinator")
+        return nil
+      }
+      while let finished = try await group.next() {
+        if let finished { return finished }
+      }
+      throw CancellationError()
+    }
+  }
+
+  private func receive(
+    _ message: CoordinatorMessage, _ session: Session<CoordinatorMessage, WorkerMessage>,
+    _ heard: Watch
+  ) async throws -> Finished? {
+    switch message {
+    case .welcome(let welcome):
+      heard.adopt(interval: welcome.heartbeatInterval, limit: welcome.silenceLimit)
+      let layout = try await enrol(welcome)
+      session.admit(UpdateCodec.dense.maximumPayloadByteCount(for: layout))
+      backoff.reset()
+    case .refused(let refusal):
+      let error = FederationError.refused(refusal)
+      if refusal.retryable { throw error } else { throw Unmendable(cause: error) }
+    case .assignment(let assignment):
+      try carryOut { try $0.assigned(assignment) }
+    case .receipt(let receipt):
+      if let refusal = receipt.refusal {
+        log.warning("contribution refused", metadata: ["reason": "\(refusal)"])
+      }
+      try carryOut { try $0.received(receipt) }
+    case .released(let round, let reason):
+      try carryOut { $0.released(round: round, reason: reason) }
+    case .finished(let finished):
+      return finished
+    case .heartbeat:
+      break
+    }
+    return nil
+  }
+}
