@@ -80,10 +80,35 @@ let modules: [Target] = [
       .product(name: "NIOCore", package: "swift-nio"),
       .product(name: "NIOPosix", package: "swift-nio"),
     ], swiftSettings: strict),
+  .target(
+    name: "RunFiles",
+    dependencies: [
+      "Federation", "Training", "Models", "Updates", "Rounds", "Randomness",
+      .product(name: "Yams", package: "Yams"),
+    ], swiftSettings: strict),
+  .target(
+    name: "Programs",
+    dependencies: [
+      "Network", "Federation", "RunFiles", "Training", "Models", "Tensors", "Checkpoints",
+      "Tokenization", "Updates", "Rounds", "Messages", "Runs", "Digests", "Randomness",
+      argumentParser, logging,
+    ], swiftSettings: strict),
 ]
 
 /// The programs: they parse, build, and run.
 let programs: [Target] = [
+  .executableTarget(
+    name: "tern",
+    dependencies: [
+      "Programs", "RunFiles", "Network", "Federation", "Training", "Models", "Checkpoints",
+      "Tokenization", "Updates", "Tensors", "Rounds", argumentParser,
+    ], swiftSettings: strict),
+  .executableTarget(
+    name: "tern-coordinator", dependencies: ["Programs", argumentParser], swiftSettings: strict),
+  .executableTarget(
+    name: "tern-worker",
+    dependencies: ["Programs", "Federation", "Messages", "Network", "Digests", argumentParser],
+    swiftSettings: strict),
   .executableTarget(
     name: "tern-performance", dependencies: ["Updates", "Tensors", "Randomness"],
     path: "Tests/Performance", exclude: ["README.md"], swiftSettings: strict),
@@ -123,6 +148,11 @@ let testTargets: [Target] = [
       .product(name: "NIOPosix", package: "swift-nio"),
       .product(name: "NIOEmbedded", package: "swift-nio"),
     ]),
+  tests(of: "RunFiles", ["Federation", "Training", "Models", "Updates", "Rounds"]),
+  tests(of: "Programs", ["Rounds"]),
+  .testTarget(
+    name: "EndToEndTests", dependencies: ["tern", "tern-coordinator", "tern-worker"],
+    swiftSettings: strict),
 ]
 
 let package = Package(
@@ -132,6 +162,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
   ],
   targets: systemTargets + modules + programs + testTargets
 )

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Checkpoints
+internal import Digests
+public import Federation
+internal import Foundation
+public import Logging
+internal import Messages
+internal import Models
+public import Network
+internal import Rounds
+public import RunFiles
+internal import Runs
+internal import Tensors
+internal import Training
+
+/// A coordinator as a run file describes it: opened, served, exported.
+public struct CoordinatorProgram: Sendable {
+  /// The run file.
+  public let file: RunFile
+  /// The folder of this run.
+  public let folder: String
+  private let model: LoadedModel
+  private let log: Logger
+
+  /// Prepares the run of `file`; `folder` is where it is kept, by default `runs/NAME`.
+  public init(
+    file: RunFile, model: LoadedModel, folder: String? = nil, log: Logger
+  ) throws {
+    self.file = file
+    self.folder = folder ?? "\(file.coordinator.runs)/\(file.plan.run)"
+    self.model = model
+    self.log = log
+    do {
+      try FileManager.default.createDirectory(
+        atPath: self.folder, withIntermediateDirectories: true)
+    } catch {
+      throw InputError("cannot make the run's folder \(self.folder); make its parent writable")
+    }
+  }
+
+  /// Writes down where the coordinator listens, for whoever starts workers.
+  public func announce(host: String, port: Int) throws {
+    try Data("\(host):\(port)\n".utf8).write(
+      to: URL(filePath: "\(folder)/endpoint"), options: .atomic)
+  }
+
+  /// Writes down by which command the run was begun.
+  public func keep(_ origin: RunOrigin) throws { try origin.write(to: folder) }
+
+  /// Serves the run over `transport` until it is over, and writes its adapter.
+  public func run(over transport: any ServerTransport, pool: ComputePool) async throws -> Result {
+    let adapted = AdaptedModel(base: model.base, lora: file.plan.adapter)
+    let identity = try Coordinator.Identity(
+      model: model.checkpoint.digest(), layout: adapted.layout, plan: file.plan,
+      heartbeatInterval: file.coordinator.heartbeat)
+    let evaluate = try file.validation.map {
+      try model.evaluation(data: $0.data, plan: file.plan)
+    }
+    let coordinator = try Coordinator(
+      plan: file.plan, identity: identity, location: .folder(folder),
+      initialAdapter: adapted.initialAdapter(),
+      evaluateEvery: file.validation.map(\.every) ?? -1, now: .now)
+    let reporter = try RunReporter(metricsPath: "\(folder)/metrics.jsonl")
+    let service = CoordinatorService(
+      coordinator: coordinator, transport: transport, pool: pool, evaluate: evaluate, log: log,
+      observe: { reporter.observe($0) })
+    let outcome = try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await show(service, on: reporter) }
+      defer {
+        group.cancelAll()
+        reporter.finish()
+      }
+      return try await service.run()
+    }
+    if let failure = outcome.failure { throw FederationError.runFailed(failure) }
+    let adapterFolder = "\(folder)/adapter"
+    try model.write(await service.adapter, of: adapted, to: adapterFolder)
+    return Result(outcome: outcome, adapterFolder: adapterFolder, summary: reporter.summary)
+  }
+
+  /// What a run that came to its end leaves.
+  public struct Result: Sendable {
+    /// How it ended.
+    public let outcome: Coordinator.RunOutcome
+    /// The adapter, as PEFT reads it.
+    public let adapterFolder: String
+    /// The run in numbers.
+    public let summary: RunTally
+  }
+}
+
+/// Keeps the reporter's view of who is awaited fresh.
+private func show(_ service: CoordinatorService, on reporter: RunReporter) async throws {
+  while true {
+    try await Task.sleep(for: .milliseconds(500))
+    let activities = await service.activities.mapValues { "step \($0.step)/\($0.stepCount)" }
+    reporter.show(await service.status, activities: activities, at: .now)
+  }
+}
+
+/// A coordinator's listener, as its run file and certificates describe it.
+public func makeServer(for file: RunFile, log: Logger) async throws -> TLSServer {
+  try await TLSServer(
+    host: file.coordinator.host, port: file.coordinator.port,
+    credentials: Credentials(coordinatorFolder: file.coordinator.certificates), logger: log)
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Checkpoints
+internal import Digests
+public import Federation
+public import Models
+internal import Randomness
+internal import Rounds
+public import Tensors
+public import Tokenization
+public import Training
+
+/// A base model in memory, with all that is made from it.
+public struct LoadedModel: Sendable {
+  /// Where it came from.
+  public let checkpoint: Checkpoint
+  /// Where it lies.
+  public let path: String
+  /// The frozen weights, shared by everything in the process.
+  public let base: DecoderModel
+  /// Its tokenizer.
+  public let tokenizer: Tokenizer
+
+  /// Loads the checkpoint at `path`: a Hugging Face folder or a GGUF file.
+  public init(path: String) throws {
+    self.path = path
+    checkpoint = try Checkpoint(path: path)
+    tokenizer = try Tokenizer(checkpoint: checkpoint)
+    base = try DecoderModel(checkpoint)
+  }
+
+  /// The examples in a file of JSON lines, by the plan's template and limit.
+  public static func examples(
+    at path: String, for plan: RunPlan, tokenizer: Tokenizer, contextLength: Int
+  ) throws -> ExampleSet {
+    let template = try plan.data.map {
+      try DataTemplate(prompt: $0.prompt, completion: $0.completion)
+    }
+    return try ExampleSet(
+      DataFile(path: path, template: template), tokenizer: tokenizer,
+      maximumTokens: min(plan.training.maximumTokens, contextLength))
+  }
+
+  private func examples(at path: String, for plan: RunPlan) throws -> ExampleSet {
+    try Self.examples(
+      at: path, for: plan, tokenizer: tokenizer,
+      contextLength: checkpoint.configuration.contextLength)
+  }
+
+  /// Writes an adapter as a PEFT folder that names this base.
+  public func write(
+    _ adapter: ParameterVector, of model: AdaptedModel, to folder: String
+  ) throws {
+    var exported = model.exported(adapter)
+    exported.baseModel = path
+    try exported.write(to: folder)
+  }
+
+  /// What `worker` learns with in a run of `plan`, from the data at `path`.
+  public func trainer(
+    for worker: String, data path: String, plan: RunPlan
+  ) throws -> GradientTrainer {
+    try GradientTrainer(
+      model: AdaptedModel(base: base, lora: plan.adapter), examples: examples(at: path, for: plan),
+      settings: plan.training, totalVersions: plan.rounds.versionCount,
+      seed: Seed(plan.seed).derived("worker/\(worker)"))
+  }
+
+  /// Measures adapters of `plan` on the data at `path`.
+  public func evaluation(
+    data path: String, plan: RunPlan
+  ) throws -> @Sendable (ParameterVector) throws -> Evaluation {
+    let evaluator = try Evaluator(
+      model: AdaptedModel(base: base, lora: plan.adapter),
+      examples: examples(at: path, for: plan))
+    return { adapter in
+      try evaluator.evaluate(adapter) { _ in try Task.checkCancellation() }
+    }
+  }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Federation
+internal import Foundation
+internal import Glibc
+public import Rounds
+internal import Synchronization
+
+/// Shows a run to whoever watches: a bar on a terminal, plain lines elsewhere, and every event
+/// as a JSON line in the run's folder.
+public final class RunReporter: Sendable {
+  private struct State {
+    var summary = RunTally()
+    var isBarShown = false
+    var lastStatus = ContinuousClock.now
+    var lastPlainStatus = ""
+  }
+
+  private let state = Mutex(State())
+  private let metrics: MetricsFile?
+  private let isTerminal: Bool
+
+  /// A reporter that appends metrics to the file at `metricsPath`, if there is one.
+  public init(metricsPath: String?) throws {
+    metrics = try metricsPath.map { try MetricsFile(path: $0) }
+    isTerminal = isatty(STDOUT_FILENO) == 1
+  }
+
+  /// What the run has come to so far.
+  public var summary: RunTally { state.withLock { $0.summary } }
+
+  /// Takes one event.
+  public func observe(_ event: RunEvent) {
+    metrics?.append(event)
+    state.withLock { state in
+      state.summary.note(event)
+      if let line = line(for: event, state.summary) {
+        clearBar(&state)
+        print(line)
+        flush()
+      }
+    }
+  }
+
+  /// Shows who is awaited and until when; call it a few times a second.
+  public func show(_ status: RoundStatus, activities: [WorkerID: String], at now: RunTime) {
+    state.withLock { state in
+      let steps = activities.sorted { $0.key < $1.key }.map { "\($0.key) at \($0.value)" }
+      let text = ([status.line(at: now)] + steps).joined(separator: ", ")
+      if isTerminal {
+        clearBar(&state)
+        print(state.summary.bar + "  " + text, terminator: "")
+        state.isBarShown = true
+        flush()
+      } else if text != state.lastPlainStatus, .now - state.lastStatus > plainStatusInterval {
+        state.lastStatus = .now
+        state.lastPlainStatus = text
+        print(text)
+        flush()
+      }
+    }
+  }
+
+  /// Ends the bar's line.
+  public func finish() {
+    state.withLock { clearBar(&$0) }
+  }
+
+  private func clearBar(_ state: inout State) {
+    guard state.isBarShown else { return }
+    print("\r\u{1B}[K", terminator: "")
+    state.isBarShown = false
+  }
+
+  private func flush() { fflush(nil) }
+}
+
+/// How often a run that waits says so where there is no terminal.
+private let plainStatusInterval = Duration.seconds(10)

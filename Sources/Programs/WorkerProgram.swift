@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Checkpoints
+public import Federation
+internal import Foundation
+public import Logging
+public import Messages
+internal import Network
+public import Rounds
+
+/// A worker with its model and data.
+public struct WorkerProgram: Sendable {
+  private let id: WorkerID
+  private let model: LoadedModel
+  private let data: String
+  private let memory: DurableFile?
+  private let log: Logger
+
+  /// A worker called `id`.
+  ///
+  /// - Parameters:
+  ///   - data: its file of JSON lines.
+  ///   - stateFolder: where it remembers what its messages left out; nil to forget.
+  public init(
+    id: WorkerID, model: LoadedModel, data: String, stateFolder: String?, log: Logger
+  ) throws {
+    self.id = id
+    self.model = model
+    self.data = data
+    self.log = log
+    guard FileManager.default.isReadableFile(atPath: data) else {
+      throw InputError("cannot read the data file \(data); give a file of JSON lines")
+    }
+    memory = try stateFolder.map { folder in
+      do {
+        try FileManager.default.createDirectory(
+          atPath: folder, withIntermediateDirectories: true)
+      } catch {
+        throw InputError("cannot make the state folder \(folder); make its parent writable")
+      }
+      return DurableFile(path: "\(folder)/\(id).state")
+    }
+  }
+
+  /// A worker that is called what its certificate, at `certificate`, says.
+  public init(
+    certificate: String, model: LoadedModel, data: String, stateFolder: String?, log: Logger
+  ) throws {
+    let name = try CertificateSummary(path: certificate).name
+    guard let id = WorkerID(rawValue: name) else {
+      throw InputError("the certificate \(certificate) is for '\(name)', which is no worker's name")
+    }
+    try self.init(id: id, model: model, data: data, stateFolder: stateFolder, log: log)
+  }
+
+  /// Works until the run is over.
+  public func run(over transport: any ClientTransport, pool: ComputePool) async throws -> Finished {
+    let service = WorkerService(
+      resources: WorkerService.Resources(
+        id: id, model: model.checkpoint.digest(),
+        memoryByteCount: ProcessInfo.processInfo.physicalMemory,
+        coreCount: ProcessInfo.processInfo.activeProcessorCount, memory: memory,
+        makeLearner: { [id, model, data] plan in
+          try model.trainer(for: id.rawValue, data: data, plan: plan)
+        }),
+      transport: transport, pool: pool, seed: UInt64(ProcessInfo.processInfo.processIdentifier),
+      log: log)
+    return try await service.run()
+  }
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Federation
+internal import Models
+internal import Randomness
+internal import Rounds
+internal import Training
+internal import Updates
+internal import Yams
+
+extension Section {
+  func plan() throws(RunFileError) -> RunPlan {
+    let name = try required("run", "the run's name")
+    guard let run = RunID(rawValue: name) else {
+      throw .badValue(
+        key: "run", value: name, expected: "at most 64 letters, digits, '-', '_' and '.'")
+    }
+    let seed = UInt64(try integer("seed", 0, in: 0...Int.max))
+    return RunPlan(
+      run: run, seed: seed, adapter: try adapter(seed: seed), data: try data(),
+      training: try training(), updates: try updates(), rounds: try rounds())
+  }
+
+  private func adapter(seed: UInt64) throws(RunFileError) -> LoRAConfiguration {
+    let section = try section("adapter", known: ["rank", "alpha", "targets", "factors"])
+    let rank = try section.integer("rank", 8, in: 1...1024)
+    var targets: [Projection] = []
+    for name in try section.strings("targets") ?? Projection.allCases.map(\.rawValue) {
+      guard let target = Projection(rawValue: name) else {
+        throw .badValue(
+          key: section.name(of: "targets"), value: name,
+          expected: "a list of " + Projection.allCases.map(\.rawValue).joined(separator: ", "))
+      }
+      targets.append(target)
+    }
+    return LoRAConfiguration(
+      rank: rank, alpha: Float(try section.number("alpha", Double(2 * rank), in: 1e-6...1e6)),
+      targets: targets,
+      factors: try section.choice("factors", .b, from: [("b", .b), ("both", .both)]),
+      seed: Seed(seed).derived("adapter").value)
+  }
+
+  private func data() throws(RunFileError) -> DataPlan? {
+    guard has("data") else { return nil }
+    let section = try section("data", known: ["prompt", "completion"])
+    return DataPlan(
+      prompt: try section.required("prompt", "the template of the prompt, as 'Q: {question}'"),
+      completion: try section.required("completion", "the template of the completion"))
+  }
+
+  private func training() throws(RunFileError) -> GradientTraining {
+    let section = try section(
+      "training",
+      known: [
+        "local-steps", "batch-size", "learning-rate", "warmup", "schedule", "weight-decay", "beta1",
+        "beta2", "epsilon", "gradient-clip", "maximum-tokens",
+      ])
+    let clip = try section.number("gradient-clip", 1, in: 0...1e6)
+    return GradientTraining(
+      localSteps: try section.integer("local-steps", 4, in: 1...1_000_000),
+      batchSize: try section.integer("batch-size", 16, in: 1...65_536),
+      learningRate: try section.number("learning-rate", 1e-3, in: 1e-12...1e3),
+      warmup: try section.integer("warmup", 0, in: 0...1_000_000),
+      schedule: try section.choice(
+        "schedule", .cosine, from: [("cosine", .cosine), ("constant", .constant)]),
+      weightDecay: try section.number("weight-decay", 0, in: 0...10),
+      beta1: try section.number("beta1", 0.9, in: 0...0.999999),
+      beta2: try section.number("beta2", 0.999, in: 0...0.9999999),
+      epsilon: try section.number("epsilon", 1e-8, in: 1e-30...1),
+      gradientClip: clip == 0 ? nil : clip,
+      maximumTokens: try section.integer("maximum-tokens", 512, in: 2...1_048_576))
+  }
+
+  private func updates() throws(RunFileError) -> UpdatePlan {
+    let section = try section("updates", known: ["up", "opening", "down", "server"])
+    let up = try section.codec("up", known: [], standard: "ternary")
+    let opening = try section.codec("opening", known: ["versions"], standard: "ternary")
+    let openingCount = try section.section("opening", known: codecKeys + ["versions"])
+      .integer("versions", 0, in: 0...1_000_000)
+    return UpdatePlan(
+      up: up, opening: opening, openingVersionCount: openingCount,
+      down: try section.codec("down", known: [], standard: "dense"),
+      server: try section.serverRule())
+  }
+
+  private func codec(
+    _ key: String, known: [String], standard: String
+  ) throws(RunFileError) -> UpdateCodec {
+    let section = try section(key, known: codecKeys + known)
+    let density = try section.number("density", 0.05, in: 1e-6...1)
+    return try section.choice(
+      "codec", standard == "dense" ? .dense : .ternary(density: density),
+      from: [("dense", .dense), ("ternary", .ternary(density: density))])
+  }
+
+  private func serverRule() throws(RunFileError) -> ServerOptimizerRule {
+    let section = try section(
+      "server", known: ["optimizer", "learning-rate", "momentum", "beta1", "beta2", "tau"])
+    let isAdaptive = try section.string("optimizer").map { $0 != "sgd" } ?? false
+    let rate = try section.number("learning-rate", isAdaptive ? 0.01 : 1, in: 1e-12...1e6)
+    let beta1 = try section.number("beta1", 0.9, in: 0...0.999999)
+    let beta2 = try section.number("beta2", 0.99, in: 0...0.999999)
+    let tau = try section.number("tau", 1e-3, in: 1e-12...1e3)
+    return try section.choice(
+      "optimizer",
+      .sgd(learningRate: rate, momentum: try section.number("momentum", 0, in: 0...0.999999)),
+      from: [
+        (
+          "sgd",
+          .sgd(learningRate: rate, momentum: try section.number("momentum", 0, in: 0...0.999999))
+        ),
+        ("adam", .adam(learningRate: rate, beta1: beta1, beta2: beta2, tau: tau)),
+        ("yogi", .yogi(learningRate: rate, beta1: beta1, beta2: beta2, tau: tau)),
+        ("adagrad", .adagrad(learningRate: rate, tau: tau)),
+      ])
+  }
+
+  private func rounds() throws(RunFileError) -> RoundRules {
+    let section = try section(
+      "rounds",
+      known: [
+        "versions", "workers", "over-selection", "quorum", "minimum-workers", "deadline",
+        "absence-grace", "maximum-failures", "retry-delay",
+      ])
+    let workers = try section.integer("workers", 1, in: 1...100_000)
+    return RoundRules(
+      versionCount: try section.integer("versions", 10, in: 1...100_000_000),
+      cohortSize: workers,
+      overSelection: try section.number("over-selection", 1.3, in: 1...10),
+      quorum: try section.integer("quorum", workers, in: 1...workers),
+      minimumWorkers: try section.integer("minimum-workers", workers, in: 1...100_000),
+      deadline: try section.duration("deadline", .seconds(600)),
+      absenceGrace: try section.duration("absence-grace", .seconds(30)),
+      maximumFailedRounds: try section.integer("maximum-failures", 10, in: 0...1_000_000),
+      retryDelay: try section.duration("retry-delay", .seconds(5)))
+  }
+
+  func validation(in folder: String) throws(RunFileError) -> RunFile.Validation? {
+    guard has("validation") else { return nil }
+    let section = try section("validation", known: ["data", "every"])
+    return RunFile.Validation(
+      data: resolve(try section.required("data", "a file of JSON lines"), in: folder),
+      every: try section.integer("every", 0, in: 0...1_000_000))
+  }
+
+  func coordinatorSite(in folder: String) throws(RunFileError) -> RunFile.CoordinatorSite {
+    let section = try section(
+      "coordinator", known: ["host", "port", "certificates", "runs", "heartbeat"])
+    return RunFile.CoordinatorSite(
+      host: try section.string("host") ?? "0.0.0.0",
+      port: try section.integer("port", 7070, in: 0...65_535),
+      certificates: resolve(try section.string("certificates") ?? "certificates", in: folder),
+      runs: resolve(try section.string("runs") ?? "runs", in: folder),
+      heartbeat: try section.duration("heartbeat", .seconds(2)))
+  }
+
+  func workerSites(in folder: String) throws(RunFileError) -> [RunFile.WorkerSite] {
+    var sites: [RunFile.WorkerSite] = []
+    for (index, node) in try list("workers").enumerated() {
+      let section = try Section(node, path: "workers.\(index)", known: ["name", "data"])
+      let name = try section.required("name", "the worker's name")
+      guard WorkerID(rawValue: name) != nil, !sites.contains(where: { $0.name == name }) else {
+        throw .badValue(
+          key: section.name(of: "name"), value: name,
+          expected: "a name of its own, of at most 64 letters, digits, '-', '_' and '.'")
+      }
+      sites.append(
+        RunFile.WorkerSite(
+          name: name,
+          data: resolve(try section.required("data", "a file of JSON lines"), in: folder)))
+    }
+    return sites
+  }
+}
+
+private let codecKeys = ["codec", "density"]

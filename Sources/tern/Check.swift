@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Checkpoints
+import Federation
+import Foundation
+import Models
+import Programs
+import Rounds
+import RunFiles
+import Tensors
+import Tokenization
+import Training
+import Updates
+
+/// The command `tern check`.
+struct Check: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Show what a run file comes to, before anything starts.",
+    discussion: """
+      Reads the checkpoint's description, the run file and all data files that it names; says \
+      what each worker keeps in memory and what travels in a round, at most.
+      """)
+
+  @OptionGroup var options: RunFileOptions
+
+  @Option(help: "text or json.")
+  var format = OutputFormat.text
+
+  private struct Output: Encodable {
+    struct Data: Encodable {
+      let name: String
+      let path: String
+      let examples: Int
+      let truncated: Int
+    }
+    let plan: RunPlan
+    let planDigest: String
+    let modelDigest: String
+    let baseParameters: Int
+    let adapterParameters: Int
+    let workerMemoryBytes: Int
+    let upBytesPerWorker: Int
+    let downBytesPerWorker: Int
+    let denseBytesPerWorker: Int
+    let data: [Data]
+  }
+
+  func run() async throws {
+    try await reportingErrors {
+      let file = try options.load()
+      let checkpoint = try Checkpoint(path: file.model)
+      let tokenizer = try Tokenizer(checkpoint: checkpoint)
+      let plan = file.plan
+      let layout = plan.adapter.layout(for: checkpoint.configuration)
+      let baseCount = checkpoint.tensorNames.reduce(0) {
+        $0 + (checkpoint.shape(of: $1)?.reduce(1, *) ?? 0)
+      }
+      let named =
+        file.workers.map { ($0.name, $0.data) }
+        + (file.validation.map { [("validation", $0.data)] } ?? [])
+      let data = try named.map { name, path in
+        let examples = try LoadedModel.examples(
+          at: path, for: plan, tokenizer: tokenizer,
+          contextLength: checkpoint.configuration.contextLength)
+        return Output.Data(
+          name: name, path: path, examples: examples.count, truncated: examples.truncatedCount)
+      }
+      let output = Output(
+        plan: plan, planDigest: "\(try plan.digest())", modelDigest: "\(checkpoint.digest())",
+        baseParameters: baseCount, adapterParameters: layout.count,
+        // The base, and the adapter with its delta, gradient, two moments and two residuals.
+        workerMemoryBytes: (baseCount + 7 * layout.count) * MemoryLayout<Float>.size,
+        upBytesPerWorker: plan.updates.upCodec(from: .max).maximumPayloadByteCount(for: layout),
+        downBytesPerWorker: plan.updates.down.maximumPayloadByteCount(for: layout),
+        denseBytesPerWorker: layout.count * MemoryLayout<Float>.size, data: data)
+      try printResult(of: "check", as: format, output) { text(of: output) }
+    }
+  }
+
+  private func text(of output: Output) -> String {
+    let plan = output.plan
+    var lines = [
+      "run         \(plan.run), plan \(output.planDigest.prefix(8))",
+      "model       \(output.modelDigest.prefix(8)), \(output.baseParameters) parameters",
+      "adapter     rank \(plan.adapter.rank), \(output.adapterParameters) parameters",
+      "rounds      \(plan.rounds.versionCount) versions by \(plan.rounds.cohortSize) workers, "
+        + "quorum \(plan.rounds.quorum), at most \(durationText(plan.rounds.deadline)) a round",
+      "training    \(plan.training.localSteps) steps of \(plan.training.batchSize) examples a round",
+      "memory      \(byteText(output.workerMemoryBytes)) a worker, activations apart",
+      "up          at most \(byteText(output.upBytesPerWorker)) a worker and round "
+        + "(float32: \(byteText(output.denseBytesPerWorker)))",
+      "down        at most \(byteText(output.downBytesPerWorker)) a worker and round",
+    ]
+    lines += output.data.map { data in
+      "data        \(data.name): \(data.examples) examples"
+        + (data.truncated > 0 ? ", \(data.truncated) shortened" : "")
+    }
+    return lines.joined(separator: "\n")
+  }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Federation
+import Foundation
+import Network
+import Programs
+import Training
+
+/// The command `tern demo`.
+struct Demo: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Fine-tune a real model on real text: a coordinator and three workers, over TLS.",
+    discussion: """
+      Definitions from WordNet are shared out unevenly among three workers, none of which sees \
+      another's. Each learns to name the topic of a definition and sends a ternary update of \
+      about a hundredth of what it learned. Four processes on this machine authenticate each \
+      other with certificates made for the occasion.
+      """)
+
+  @Option(help: "SmolLM2-135M-Instruct, or another checkpoint.", completion: .file())
+  var model: String
+
+  @Option(help: "WordNet's nouns, as Debian's wordnet-base installs them.", completion: .file())
+  var wordnet = WordNet.debianPath
+
+  @Option(help: "A folder for the demo's files, which must not exist yet.", completion: .directory)
+  var folder = "demo"
+
+  @Option(
+    name: .customLong("set"), parsing: .singleValue,
+    help: ArgumentHelp("Change one key of the demo's run file.", valueName: "a.b=c"))
+  var overrides: [String] = []
+
+  func run() async throws {
+    try await reportingErrors {
+      let site = try DemoSite(folder: folder, model: model, wordnet: wordnet)
+      print("prepared \(folder): certificates, data of three workers, held-out data, run file")
+      // The coordinator prints to the same place.
+      fflush(nil)
+      let before = processorSeconds()
+      let fleet = try LocalFleet(runFile: site.runFile, overrides: overrides)
+      try await stoppingOnSignals { try await fleet.run() }
+      try site.printSummary(processorSeconds: processorSeconds() - before)
+    }
+  }
+}
+
+/// Processor time of this process and of the children that have ended, in seconds.
+private func processorSeconds() -> Double {
+  let whose = [Int32(RUSAGE_SELF.rawValue), RUSAGE_CHILDREN.rawValue]
+  return whose.reduce(0) { sum, one in
+    var usage = rusage()
+    getrusage(one, &usage)
+    return sum + seconds(usage.ru_utime) + seconds(usage.ru_stime)
+  }
+}
+
+private func seconds(_ time: timeval) -> Double {
+  Double(time.tv_sec) + Double(time.tv_usec) / 1e6
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Checkpoints
+import Models
+import Programs
+import Tokenization
+import Training
+
+/// The command `tern evaluate`.
+struct Evaluate: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Measure a model, with or without an adapter, on a file of JSON lines.",
+    discussion: """
+      Rows have 'prompt' and 'completion' (the loss is that of the completion), or 'text'. For \
+      rows that also have 'choices', the accuracy is the share whose completion is the choice \
+      with the highest total log-probability.
+      """)
+
+  @Option(help: "The checkpoint: a Hugging Face folder or a GGUF file.", completion: .file())
+  var model: String
+
+  @Option(help: "A PEFT adapter folder.", completion: .directory)
+  var adapter: String?
+
+  @Option(help: "The data: a file of JSON lines.", completion: .file(extensions: ["jsonl"]))
+  var data: String
+
+  @Option(help: "The prompt's template when the columns have other names, as 'Q: {question}'.")
+  var prompt: String?
+
+  @Option(help: "The completion's template when the columns have other names.")
+  var completion: String?
+
+  @Option(help: "The longest example, in tokens; longer prompts lose their beginning.")
+  var maximumTokens: Int?
+
+  @Option(help: "text or json.")
+  var format = OutputFormat.text
+
+  private struct Output: Encodable {
+    let loss: Double
+    let tokens: Int
+    let accuracy: Double?
+    let examples: Int
+    let truncated: Int
+  }
+
+  func validate() throws {
+    guard (prompt == nil) == (completion == nil) else {
+      throw ValidationError("--prompt and --completion go together")
+    }
+    guard maximumTokens ?? 2 >= 2 else { throw ValidationError("--maximum-tokens is at least 2") }
+  }
+
+  func run() async throws {
+    try await reportingErrors {
+      let loaded = try LoadedModel(path: model)
+      var template: DataTemplate?
+      if let prompt, let completion {
+        template = try DataTemplate(prompt: prompt, completion: completion)
+      }
+      let examples = try ExampleSet(
+        DataFile(path: data, template: template), tokenizer: loaded.tokenizer,
+        maximumTokens: maximumTokens ?? loaded.checkpoint.configuration.contextLength)
+      let adapted =
+        try adapter.map {
+          try AdaptedModel(base: loaded.base, adapter: PEFTAdapter(folder: $0))
+        } ?? AdaptedModel(base: loaded.base)
+      let evaluation = try Evaluator(model: adapted, examples: examples)
+        .evaluate(adapted.initialAdapter())
+      let output = Output(
+        loss: evaluation.loss, tokens: evaluation.tokenCount, accuracy: evaluation.accuracy,
+        examples: examples.count, truncated: examples.truncatedCount)
+      try printResult(of: "evaluate", as: format, output) {
+        "loss \(fixed(output.loss, 6)) over \(output.tokens) tokens of \(output.examples) examples"
+          + (output.accuracy.map { ", accuracy \(fixed($0, 4))" } ?? "")
+          + (output.truncated > 0 ? ", \(output.truncated) shortened" : "")
+      }
+    }
+  }
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Checkpoints
+import Foundation
+import Programs
+import Updates
+
+/// The command `tern inspect`.
+struct Inspect: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Say what is in a checkpoint, a PEFT adapter folder or an update file.")
+
+  @Argument(help: "A checkpoint (folder or GGUF file), an adapter folder, or an update file.")
+  var path: String
+
+  @Option(help: "text or json.")
+  var format = OutputFormat.text
+
+  func run() async throws {
+    try await reportingErrors {
+      var isFolder: ObjCBool = false
+      guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+        throw InputError("there is nothing at \(path)")
+      }
+      if isFolder.boolValue,
+        FileManager.default.fileExists(atPath: path + "/adapter_config.json")
+      {
+        try inspectAdapter()
+      } else if try isFolder.boolValue || startsLikeGGUF() {
+        try inspectCheckpoint()
+      } else {
+        try inspectUpdate()
+      }
+    }
+  }
+
+  private func startsLikeGGUF() throws -> Bool {
+    guard let handle = FileHandle(forReadingAtPath: path) else {
+      throw InputError("cannot read \(path)")
+    }
+    defer { try? handle.close() }
+    return try handle.read(upToCount: 4) == Data("GGUF".utf8)
+  }
+
+  private struct CheckpointOutput: Encodable {
+    let kind = "checkpoint"
+    let configuration: ModelConfiguration
+    let digest: String
+    let tensors: Int
+    let parameters: Int
+  }
+
+  private func inspectCheckpoint() throws {
+    let checkpoint = try Checkpoint(path: path)
+    let counts = checkpoint.tensorNames.map {
+      checkpoint.shape(of: $0)?.reduce(1, *) ?? 0
+    }
+    let output = CheckpointOutput(
+      configuration: checkpoint.configuration, digest: "\(checkpoint.digest())",
+      tensors: counts.count, parameters: counts.reduce(0, +))
+    try printResult(of: "inspect", as: format, output) {
+      let c = output.configuration
+      return """
+        checkpoint \(path)
+        family      \(c.family.rawValue), \(c.layerCount) blocks of width \(c.width)
+        heads       \(c.headCount) of \(c.headWidth), \(c.keyValueHeadCount) for keys and values
+        vocabulary  \(c.vocabularySize)\(c.tiedHead ? ", head tied to the embedding" : "")
+        context     \(c.contextLength)
+        parameters  \(output.parameters) in \(output.tensors) tensors
+        digest      \(output.digest)
+        """
+    }
+  }
+
+  private struct AdapterOutput: Encodable {
+    struct Module: Encodable {
+      let name: String
+      let rank: Int
+      let scale: Float
+    }
+    let kind = "adapter"
+    let baseModel: String?
+    let parameters: Int
+    let modules: [Module]
+  }
+
+  private func inspectAdapter() throws {
+    let adapter = try PEFTAdapter(folder: path)
+    let output = AdapterOutput(
+      baseModel: adapter.baseModel,
+      parameters: adapter.modules.reduce(0) { $0 + $1.a.count + $1.b.count },
+      modules: adapter.modules.map { .init(name: $0.name, rank: $0.rank, scale: $0.scale) })
+    try printResult(of: "inspect", as: format, output) {
+      let ranks = Set(output.modules.map(\.rank)).sorted().map(String.init)
+      let scales = Set(output.modules.map(\.scale)).sorted().map { "\($0)" }
+      return """
+        adapter \(path)
+        base        \(output.baseModel ?? "not said")
+        modules     \(output.modules.count)
+        rank        \(ranks.joined(separator: ", "))
+        scale       \(scales.joined(separator: ", "))
+        parameters  \(output.parameters)
+        """
+    }
+  }
+
+  private struct UpdateOutput: Encodable {
+    let kind = "update"
+    let codec: String
+    let tensors: Int
+    let parameters: Int
+    let nonZeros: Int
+    let bytes: Int
+    let bitsPerParameter: Double
+    let entropyBits: Double
+  }
+
+  private func inspectUpdate() throws {
+    let bytes = Array(try Data(contentsOf: URL(filePath: path)))
+    let summary = try UpdateSummary(of: bytes)
+    let output = UpdateOutput(
+      codec: summary.codec, tensors: summary.tensors.count, parameters: summary.parameterCount,
+      nonZeros: summary.nonZeroCount, bytes: bytes.count,
+      bitsPerParameter: summary.bitsPerParameter, entropyBits: summary.entropyBitCount)
+    try printResult(of: "inspect", as: format, output) {
+      """
+      update \(path)
+      codec       \(output.codec)
+      parameters  \(output.parameters) in \(output.tensors) tensors
+      non-zeros   \(output.nonZeros)
+      bytes       \(output.bytes), \(fixed(output.bitsPerParameter, 4)) bits a parameter
+      """
+    }
+  }
+}

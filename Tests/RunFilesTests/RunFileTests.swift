@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+import Federation
+import Models
+import Rounds
+import Testing
+import Training
+import Updates
+
+@testable import RunFiles
+
+@Suite struct RunFileTests {
+  private static let least = "run: topics\nmodel: base\n"
+
+  private func read(_ yaml: String, overrides: [String] = []) throws(RunFileError) -> RunFile {
+    try RunFile(yaml: yaml, path: "run.yaml", folder: "/somewhere", overrides: overrides)
+  }
+
+  private func complaint(_ yaml: String, overrides: [String] = []) -> String {
+    do {
+      _ = try read(yaml, overrides: overrides)
+      return "nothing"
+    } catch {
+      return "\(error)"
+    }
+  }
+
+  @Test func theShortestFileHasTheDocumentedDefaults() throws {
+    let file = try read(Self.least)
+    #expect(file.model == "/somewhere/base")
+    #expect(file.plan.adapter.rank == 8 && file.plan.adapter.alpha == 16)
+    #expect(file.plan.adapter.targets == Projection.allCases)
+    #expect(file.plan.training == GradientTraining())
+    #expect(file.plan.updates.up == .ternary(density: 0.05))
+    #expect(file.plan.updates.down == .dense)
+    #expect(file.plan.rounds.quorum == 1 && file.plan.rounds.deadline == .seconds(600))
+    #expect(file.coordinator.port == 7070 && file.coordinator.runs == "/somewhere/runs")
+    #expect(file.validation == nil && file.workers.isEmpty && file.threadCount == nil)
+  }
+
+  @Test func everyKeyIsRead() throws {
+    let file = try read(
+      """
+      run: all
+      seed: 9
+      model: /models/base
+      adapter: {rank: 4, alpha: 2, targets: [v_proj, q_proj], factors: both}
+      data: {prompt: "Q: {q}", completion: " {a}"}
+      training: {local-steps: 2, batch-size: 3, learning-rate: 1e-4, warmup: 5,
+        schedule: constant, weight-decay: 0.1, beta1: 0.8, beta2: 0.9, epsilon: 1e-6,
+        gradient-clip: 0, maximum-tokens: 64}
+      updates:
+        up: {codec: dense}
+        opening: {versions: 2, codec: ternary, density: 0.2}
+        down: {codec: ternary, density: 0.1}
+        server: {optimizer: yogi, learning-rate: 0.1, tau: 0.01}
+      rounds: {versions: 7, workers: 5, over-selection: 1.5, quorum: 3, minimum-workers: 4,
+        deadline: 2m, absence-grace: 500ms, maximum-failures: 2, retry-delay: 1s}
+      validation: {data: held.jsonl, every: 2}
+      coordinator: {host: "::1", port: 0, certificates: c, runs: /r, heartbeat: 1s}
+      workers: [{name: w1, data: a.jsonl}, {name: w2, data: /b.jsonl}]
+      threads: 3
+      """)
+    #expect(file.plan.adapter.targets.count == 2 && file.plan.adapter.factors == .both)
+    #expect(file.plan.data == DataPlan(prompt: "Q: {q}", completion: " {a}"))
+    #expect(file.plan.training.gradientClip == nil && file.plan.training.schedule == .constant)
+    #expect(file.plan.updates.upCodec(from: 1) == .ternary(density: 0.2))
+    #expect(file.plan.updates.upCodec(from: 2) == .dense)
+    #expect(
+      file.plan.updates.server == .yogi(learningRate: 0.1, beta1: 0.9, beta2: 0.99, tau: 0.01))
+    #expect(
+      file.plan.rounds.versionCount == 7 && file.plan.rounds.absenceGrace == .milliseconds(500))
+    #expect(file.validation == RunFile.Validation(data: "/somewhere/held.jsonl", every: 2))
+    #expect(file.workers.map(\.data) == ["/somewhere/a.jsonl", "/b.jsonl"])
+    #expect(file.threadCount == 3)
+  }
+
+  @Test func anUnknownKeyNamesTheNearest() {
+    #expect(
+      complaint(Self.least + "trainig: {}\n")
+        == "unknown key 'trainig' in the run file; did you mean 'training'?")
+    #expect(
+      complaint(Self.least + "training: {local-stesp: 3}\n")
+        .contains("did you mean 'training.local-steps'?"))
+    #expect(complaint(Self.least + "zzzzzzzz: 1\n").contains("known there: run, seed, model"))
+    #expect(complaint(Self.least + "workers: [{nam: a}]\n").contains("'workers.0.name'?"))
+  }
+
+  @Test(arguments: [
+    ("seed: -1", "'seed' is '-1'"),
+    ("adapter: {rank: many}", "'adapter.rank' is 'many'"),
+    ("adapter: {targets: [q_prog]}", "'adapter.targets' is 'q_prog'"),
+    ("training: {schedule: linear}", "expected cosine or constant"),
+    ("training: [1]", "'training' is 'a list' in the run file; expected keys and values"),
+    ("rounds: {workers: 2, quorum: 3}", "'rounds.quorum' is '3'"),
+    ("rounds: {deadline: 10}", "expected a time such as"),
+    ("rounds: {deadline: -3s}", "expected a time such as"),
+    ("updates: {up: {codec: zip}}", "expected dense or ternary"),
+    ("updates: {up: {density: 0}}", "'updates.up.density' is '0'"),
+    ("updates: {server: {optimizer: lion}}", "expected sgd or adam or yogi or adagrad"),
+    ("coordinator: {port: 70000}", "from 0 to 65535"),
+    ("workers: [{name: a/b, data: x}]", "'workers.0.name' is 'a/b'"),
+    ("workers: [{name: a, data: x}, {name: a, data: y}]", "'workers.1.name' is 'a'"),
+    ("validation: {every: 1}", "lacks 'validation.data'"),
+    ("data: {prompt: x}", "lacks 'data.completion'"),
+  ])
+  func aBadValueIsNamedWithItsKey(line: String, complaint expected: String) {
+    #expect(complaint(Self.least + line + "\n").contains(expected))
+  }
+
+  @Test func whatMustBeThereIsAskedFor() {
+    #expect(complaint("model: x\n").contains("lacks 'run'"))
+    #expect(complaint("run: x\n").contains("lacks 'model'"))
+    #expect(complaint("run: a b\nmodel: x\n").contains("'run' is 'a b'"))
+    #expect(complaint("").contains("lacks 'run'"))
+    #expect(complaint("a: [").contains("is not YAML"))
+    #expect(complaint("- 1\n").contains("expected keys and values"))
+  }
+
+  @Test func overridesReachEveryPlace() throws {
+    let file = try read(
+      Self.least + "workers: [{name: a, data: x}]\n",
+      overrides: [
+        "training.local-steps=9", "rounds.deadline=1m", "workers.0.data=/y",
+        "adapter.targets=[q_proj]", "data.prompt=a=b {x}", "data.completion=c",
+      ])
+    #expect(file.plan.training.localSteps == 9)
+    #expect(file.plan.rounds.deadline == .seconds(60))
+    #expect(file.workers[0].data == "/y")
+    #expect(file.plan.adapter.targets == [.query])
+    #expect(file.plan.data?.prompt == "a=b {x}")
+  }
+
+  @Test(arguments: ["seed", "=3", "a..b=1", ".=1", "workers.7.name=x"])
+  func aBadOverrideIsRefused(text: String) {
+    #expect(
+      complaint(Self.least + "workers: [{name: a, data: x}]\n", overrides: [text]) != "nothing")
+  }
+
+  @Test func thePlanIsTheSameWhereverTheFileLies() throws {
+    let here = try RunFile(yaml: Self.least, path: "a", folder: "/a")
+    let there = try RunFile(
+      yaml: Self.least + "threads: 7\ncoordinator: {port: 1}\n", path: "b", folder: "/b")
+    #expect(try here.plan.digest() == there.plan.digest())
+    let other = try read(Self.least + "seed: 1\n")
+    #expect(try here.plan.digest() != other.plan.digest())
+    #expect(try RunPlan(canonicalBytes: here.plan.canonicalBytes()) == here.plan)
+  }
+}
