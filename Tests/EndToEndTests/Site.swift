@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import Testing
+
+/// A folder with certificates, data and a run file for a tiny model, and the programs to use them.
+///
+/// Whatever was started is ended when the site goes, and the folder is removed.
+final class Site {
+  let folder: String
+  private var processes: [Process] = []
+  private(set) var port = 0
+
+  static let workers = ["worker-1", "worker-2", "worker-3"]
+
+  init(versions: Int = 4, localSteps: Int = 3) throws {
+    folder = FileManager.default.temporaryDirectory.appending(path: "tern-e2e-\(UUID())").path
+    try FileManager.default.createDirectory(
+      atPath: folder + "/data", withIntermediateDirectories: true)
+    for (index, worker) in Self.workers.enumerated() {
+      try write(rows(of: index), to: "data/\(worker).jsonl")
+    }
+    try write(rows(of: 3), to: "data/held-out.jsonl")
+    try write(runFile(versions: versions, localSteps: localSteps), to: "run.yaml")
+    try run("tern", ["certificates", "create", "localhost", "127.0.0.1"])
+    for worker in Self.workers { try run("tern", ["certificates", "issue", worker]) }
+  }
+
+  deinit {
+    for process in processes where process.isRunning {
+      kill(process.processIdentifier, SIGKILL)
+      process.waitUntilExit()
+    }
+    try? FileManager.default.removeItem(atPath: folder)
+  }
+
+  func write(_ text: String, to name: String) throws {
+    try text.write(toFile: "\(folder)/\(name)", atomically: true, encoding: .utf8)
+  }
+
+  func bytes(of name: String) throws -> Data {
+    try Data(contentsOf: URL(filePath: "\(folder)/\(name)"))
+  }
+
+  func text(of name: String) -> String {
+    (try? String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)) ?? ""
+  }
+
+  // MARK: Programs
+
+  /// Runs a program to its end; gives its exit code and what it printed.
+  @discardableResult
+  func run(
+    _ program: String, _ arguments: [String], expecting code: Int32? = 0
+  ) throws -> (code: Int32, output: String) {
+    let process = Process()
+    process.executableURL = Self.programs.appending(path: program)
+    process.arguments = arguments
+    process.currentDirectoryURL = URL(filePath: folder)
+    process.standardInput = FileHandle.nullDevice
+    let log = "\(UUID()).log"
+    try write("", to: log)
+    let handle = try #require(FileHandle(forWritingAtPath: "\(folder)/\(log)"))
+    process.standardOutput = handle
+    process.standardError = handle
+    try process.run()
+    process.waitUntilExit()
+    let output = text(of: log)
+    if let code {
+      #expect(process.terminationStatus == code, "\(program) \(arguments): \(output)")
+    }
+    return (process.terminationStatus, output)
+  }
+
+  /// Starts a program; what it says goes to `NAME.log`.
+  func start(_ program: String, _ arguments: [String], log name: String) throws -> Process {
+    let path = "\(folder)/\(name).log"
+    if !FileManager.default.fileExists(atPath: path) { try write("", to: "\(name).log") }
+    let handle = try #require(FileHandle(forWritingAtPath: path))
+    try handle.seekToEnd()
+    let process = Process()
+    process.executableURL = Self.programs.appending(path: program)
+    process.arguments = arguments
+    process.currentDirectoryURL = URL(filePath: folder)
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = handle
+    process.standardError = handle
+    try process.run()
+    processes.append(process)
+    return process
+  }
+
+  /// Starts the coordinator, on the port that it had before if it was there before.
+  func startCoordinator() async throws -> Process {
+    try? FileManager.default.removeItem(atPath: "\(folder)/runs/tiny/endpoint")
+    let process = try start(
+      "tern-coordinator", ["run.yaml", "--set", "coordinator.port=\(port)"], log: "coordinator")
+    try await wait("the coordinator listens") {
+      #expect(process.isRunning, "\(text(of: "coordinator.log"))")
+      let endpoint = text(of: "runs/tiny/endpoint")
+      guard process.isRunning, endpoint.hasSuffix("\n") else { return !process.isRunning }
+      port = Int(endpoint.dropLast().split(separator: ":").last ?? "") ?? 0
+      return true
+    }
+    return process
+  }
+
+  func startWorker(_ name: String, arguments: [String] = []) throws -> Process {
+    try start(
+      "tern-worker",
+      [
+        "--coordinator", "127.0.0.1:\(port)", "--certificates", "certificates/workers/\(name)",
+        "--model", Self.model, "--data", "data/\(name).jsonl", "--threads", "1",
+      ] + arguments, log: name)
+  }
+
+  /// Waits until `condition` holds; the test's own time limit ends it otherwise.
+  func wait(_ what: String, until condition: () throws -> Bool) async throws {
+    while try !condition() { try await Task.sleep(for: .milliseconds(5)) }
+  }
+
+  static let model = URL(filePath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().appending(path: "Fixtures/models/llama-gqa-tied").path
+
+  /// The programs are built beside the tests.
+  private static let programs: URL = {
+    let own = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    return URL(filePath: own ?? "").deletingLastPathComponent()
+  }()
+
+  // MARK: Contents
+
+  private func rows(of index: Int) -> String {
+    let words = ["crown", "ghost", "sword", "skull", "queen", "arras", "river", "poison"]
+    return (0..<24).map { row in
+      let word = words[(row * (index + 3) + index) % words.count]
+      return #"{"prompt": "Speak of the \#(word), line \#(row):", "completion": " \#(word)", "#
+        + #""choices": [" \#(word)", " nothing at all"]}"#
+    }.joined(separator: "\n")
+  }
+
+  private func runFile(versions: Int, localSteps: Int) -> String {
+    """
+    run: tiny
+    seed: 3
+    model: \(Self.model)
+    adapter: {rank: 4, alpha: 8}
+    training: {local-steps: \(localSteps), batch-size: 4, learning-rate: 1e-2}
+    updates:
+      up: {codec: ternary, density: 0.1}
+      down: {codec: ternary, density: 0.3}
+    rounds: {versions: \(versions), workers: 3, deadline: 120s}
+    validation: {data: data/held-out.jsonl}
+    coordinator: {host: 127.0.0.1, port: 0, heartbeat: 500ms}
+    workers:
+      - {name: worker-1, data: data/worker-1.jsonl}
+      - {name: worker-2, data: data/worker-2.jsonl}
+      - {name: worker-3, data: data/worker-3.jsonl}
+    threads: 1
+    """
+  }
+}
