@@ -13,7 +13,7 @@ DEMO ?= demo
 MODEL ?= .build-demo/SmolLM2-135M-Instruct.Q4_1.gguf
 MODEL_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 
-.PHONY: help demo test numerics build release packages demo-packages toolchain model lint format \
+.PHONY: help demo test test-release build release packages demo-packages toolchain model lint format \
         generated lines benchmark clean
 
 help: ## List what can be made.
@@ -29,9 +29,9 @@ test: toolchain packages ## Build and run all tests.
 	swift build --build-tests $(SWIFT_FLAGS)
 	swift test --skip-build $(SWIFT_FLAGS)
 
-numerics: toolchain packages ## Run the tests of kernels, models and codecs as they are shipped.
+test-release: toolchain packages ## Run numerics and the programs as they are shipped.
 	swift test -c release -Xswiftc -enable-testing \
-	  --filter 'TensorsTests|ModelsTests|UpdatesTests|RandomnessTests' $(SWIFT_FLAGS)
+	  --filter 'TensorsTests|ModelsTests|UpdatesTests|RandomnessTests|EndToEndTests'
 
 build: toolchain packages ## Build the programs for debugging.
 	swift build $(SWIFT_FLAGS)

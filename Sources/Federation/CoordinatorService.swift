@@ -28,6 +28,9 @@ public actor CoordinatorService {
   private let closings: AsyncStream<Void>
   private let close: AsyncStream<Void>.Continuation
 
+  /// The version that is being measured, if any.
+  public private(set) var measuring: Int?
+
   private struct Measurement: Sendable {
     let version: Int
     let adapter: ParameterVector
@@ -149,6 +152,8 @@ extension CoordinatorService {
   private func measureVersions() async throws {
     for await measurement in evaluations {
       guard let evaluate else { continue }
+      measuring = measurement.version
+      defer { measuring = nil }
       let evaluation = try await pool.run { try evaluate(measurement.adapter) }
       deliver(
         .evaluated(

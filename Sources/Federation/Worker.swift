@@ -57,10 +57,11 @@ public struct Worker {
     self.id = id
     self.plan = plan
     self.layout = layout
+    let digest = try plan.digest()
     let known = try remembered.flatMap {
-      try WorkerMemory(decoding: $0, from: place, run: plan.run, layout: layout)
+      try WorkerMemory(decoding: $0, from: place, plan: digest, layout: layout)
     }
-    memory = known ?? WorkerMemory(run: plan.run, layout: layout)
+    memory = known ?? WorkerMemory(plan: digest, layout: layout)
   }
 
   /// The version of the adapter held here and its digest, for the hello.
@@ -83,6 +84,10 @@ public struct Worker {
           + "\(self.replica.map { "\($0.version)" } ?? "none") is here")
     }
     var orders: [Order] = []
+    // Versions only grow: this is a run begun anew under its old name.
+    if let pending = memory.pending, pending.baseVersion > assignment.baseVersion {
+      memory.reset()
+    }
     if let pending = memory.pending {
       if pending.baseVersion == assignment.baseVersion {
         return [.send(.contribution(upload(of: pending, in: assignment.round)))]

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Digests
-internal import Rounds
 internal import Tensors
 internal import Updates
 
 /// What a worker must not forget between two rounds, nor when it is killed.
 ///
-/// The residual belongs to one run and layout. A message that was sent is kept, with the residual
+/// The residual belongs to one plan and layout. A message that was sent is kept, with the residual
 /// as it will be if the message counts, until the worker learns whether it did: the coordinator
 /// may ask for it again, and must then get the same bits.
 struct WorkerMemory: Equatable {
@@ -23,15 +22,19 @@ struct WorkerMemory: Equatable {
     let residual: ParameterVector
   }
 
-  let run: RunID
+  /// The digest of the run's plan.
+  let plan: Digest
   /// What earlier messages left out.
   var residual: ParameterVector
   var pending: Pending?
 
-  init(run: RunID, layout: ParameterLayout) {
-    self.run = run
+  init(plan: Digest, layout: ParameterLayout) {
+    self.plan = plan
     self.residual = ParameterVector(zerosOf: layout)
   }
+
+  /// Forgets everything: what is here is from another run of the same plan.
+  mutating func reset() { self = WorkerMemory(plan: plan, layout: residual.layout) }
 
   /// The pending contribution became part of the adapter: what it left out remains.
   mutating func settle() {
@@ -59,14 +62,14 @@ extension WorkerMemory {
       var tokenCount: Int
       var nanoseconds: Int64
     }
-    var run: RunID
+    var plan: Digest
     var layout: Digest
     var pending: Pending?
   }
 
   /// The memory as bytes that know when they are damaged.
   func encoded() throws -> [UInt8] {
-    var header = Header(run: run, layout: residual.layout.digest, pending: nil)
+    var header = Header(plan: plan, layout: residual.layout.digest, pending: nil)
     var parts = [floatBytes(residual.values)]
     if let pending {
       header.pending = Header.Pending(
@@ -77,17 +80,19 @@ extension WorkerMemory {
     return try Archive(header: header, parts: parts).encoded()
   }
 
-  /// The memory in `bytes`; nil when it is of another run or layout and therefore of no use.
-  init?(decoding bytes: [UInt8], from place: String, run: RunID, layout: ParameterLayout) throws {
+  /// The memory in `bytes`; nil when it is of another plan or layout and therefore of no use.
+  init?(
+    decoding bytes: [UInt8], from place: String, plan: Digest, layout: ParameterLayout
+  ) throws {
     let archive = try Archive<Header>(decoding: bytes, from: place)
-    guard archive.header.run == run, archive.header.layout == layout.digest else { return nil }
+    guard archive.header.plan == plan, archive.header.layout == layout.digest else { return nil }
     func vector(_ index: Int) throws -> ParameterVector {
       guard archive.parts.indices.contains(index),
         let values = floats(from: archive.parts[index], count: layout.count)
       else { throw FederationError.damagedState("\(place) lacks part \(index)") }
       return ParameterVector(layout: layout, values: values)
     }
-    self.run = run
+    self.plan = plan
     residual = try vector(0)
     guard let known = archive.header.pending else { return }
     guard archive.parts.count == 3 else {

@@ -6,7 +6,7 @@ internal import Foundation
 public import Logging
 internal import Messages
 internal import Models
-public import Network
+internal import Network
 internal import Rounds
 public import RunFiles
 internal import Runs
@@ -94,13 +94,28 @@ private func show(_ service: CoordinatorService, on reporter: RunReporter) async
   while true {
     try await Task.sleep(for: .milliseconds(500))
     let activities = await service.activities.mapValues { "step \($0.step)/\($0.stepCount)" }
-    reporter.show(await service.status, activities: activities, at: .now)
+    reporter.show(
+      await service.status, activities: activities, measuring: await service.measuring, at: .now)
   }
 }
 
 /// A coordinator's listener, as its run file and certificates describe it.
-public func makeServer(for file: RunFile, log: Logger) async throws -> TLSServer {
-  try await TLSServer(
-    host: file.coordinator.host, port: file.coordinator.port,
-    credentials: Credentials(coordinatorFolder: file.coordinator.certificates), logger: log)
+///
+/// One that may take any port takes the one it had before, where its workers look for it.
+func makeServer(for file: RunFile, folder: String, log: Logger) async throws -> TLSServer {
+  let credentials = Credentials(coordinatorFolder: file.coordinator.certificates)
+  let host = file.coordinator.host
+  let known = try? String(contentsOfFile: "\(folder)/endpoint", encoding: .utf8)
+  if file.coordinator.port == 0, let earlier = known.flatMap({ Endpoint(String($0.dropLast())) }) {
+    do {
+      return try await TLSServer(
+        host: host, port: earlier.port, credentials: credentials, logger: log)
+    } catch NetworkError.cannotListen(let address, let reason) {
+      log.warning(
+        "listening elsewhere than before",
+        metadata: ["before": "\(address)", "reason": "\(reason)"])
+    }
+  }
+  return try await TLSServer(
+    host: host, port: file.coordinator.port, credentials: credentials, logger: log)
 }

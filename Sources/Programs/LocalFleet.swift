@@ -46,8 +46,11 @@ public struct LocalFleet: Sendable {
           ], log: "\(folder)/\(worker.name).log"))
     }
     try await wait(for: coordinator, named: "the coordinator")
+    // A worker that missed the last message would look for its coordinator for ever.
+    let limit = ContinuousClock.now + .seconds(30)
     for (process, worker) in zip(processes.dropFirst(), file.workers) {
-      try await wait(for: process, named: "\(worker.name) (see \(folder)/\(worker.name).log)")
+      try await wait(
+        for: process, named: "\(worker.name) (see \(folder)/\(worker.name).log)", until: limit)
     }
   }
 
@@ -80,8 +83,13 @@ public struct LocalFleet: Sendable {
     }
   }
 
-  private func wait(for process: Process, named name: String) async throws {
-    while process.isRunning { try await Task.sleep(for: .milliseconds(50)) }
+  private func wait(
+    for process: Process, named name: String, until limit: ContinuousClock.Instant? = nil
+  ) async throws {
+    while process.isRunning {
+      if let limit, .now > limit { throw InputError("\(name) did not end with the run") }
+      try await Task.sleep(for: .milliseconds(50))
+    }
     guard process.terminationStatus == 0 else {
       throw InputError("\(name) ended with exit code \(process.terminationStatus)")
     }

@@ -13,6 +13,7 @@ public final class RunReporter: Sendable {
     var isBarShown = false
     var lastStatus = ContinuousClock.now
     var lastPlainStatus = ""
+    var isOver = false
   }
 
   private let state = Mutex(State())
@@ -33,6 +34,9 @@ public final class RunReporter: Sendable {
     metrics?.append(event)
     state.withLock { state in
       state.summary.note(event)
+      if case .finished = event { state.isOver = true }
+      // That workers leave when the run is over goes without saying.
+      if case .left = event, state.isOver { return }
       if let line = line(for: event, state.summary) {
         clearBar(&state)
         print(line)
@@ -42,13 +46,20 @@ public final class RunReporter: Sendable {
   }
 
   /// Shows who is awaited and until when; call it a few times a second.
-  public func show(_ status: RoundStatus, activities: [WorkerID: String], at now: RunTime) {
+  ///
+  /// - Parameter measuring: the version that is being measured, if any.
+  public func show(
+    _ status: RoundStatus, activities: [WorkerID: String], measuring: Int?, at now: RunTime
+  ) {
     state.withLock { state in
       let steps = activities.sorted { $0.key < $1.key }.map { "\($0.key) at \($0.value)" }
-      let text = ([status.line(at: now)] + steps).joined(separator: ", ")
+      let measure = measuring.map { ["measuring version \($0)"] } ?? []
+      let parts = state.isOver ? measure : [status.line(at: now)] + steps + measure
+      guard !parts.isEmpty else { return }
+      let text = parts.joined(separator: ", ")
       if isTerminal {
         clearBar(&state)
-        print(state.summary.bar + "  " + text, terminator: "")
+        print(fitting(state.summary.bar + "  " + text), terminator: "")
         state.isBarShown = true
         flush()
       } else if text != state.lastPlainStatus, .now - state.lastStatus > plainStatusInterval {
@@ -58,6 +69,13 @@ public final class RunReporter: Sendable {
         flush()
       }
     }
+  }
+
+  /// As much of a line as the terminal is wide: a longer one could not be cleared.
+  private func fitting(_ line: String) -> String {
+    var size = winsize()
+    guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 1 else { return line }
+    return String(line.prefix(Int(size.ws_col) - 1))
   }
 
   /// Ends the bar's line.

@@ -89,11 +89,9 @@ final class Site {
     return process
   }
 
-  /// Starts the coordinator, on the port that it had before if it was there before.
+  /// Starts the coordinator, always by the same command.
   func startCoordinator() async throws -> Process {
-    try? FileManager.default.removeItem(atPath: "\(folder)/runs/tiny/endpoint")
-    let process = try start(
-      "tern-coordinator", ["run.yaml", "--set", "coordinator.port=\(port)"], log: "coordinator")
+    let process = try start("tern-coordinator", ["run.yaml"], log: "coordinator")
     try await wait("the coordinator listens") {
       #expect(process.isRunning, "\(text(of: "coordinator.log"))")
       let endpoint = text(of: "runs/tiny/endpoint")
