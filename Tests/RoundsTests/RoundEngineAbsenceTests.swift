@@ -52,6 +52,16 @@ import Testing
     driver.expect(.woke, at: 25, ["aggregate 1 of a b"])
   }
 
+  @Test func whoIsStillAtWorkIsWaitedForThoughOthersAreAway() throws {
+    var driver = try EngineDriver(Self.rules(cohort: 4, minimum: 4))
+    driver.join("a", "b", "c", "d", at: 0)
+    _ = driver.send(.gave("a", 1, from: 0), at: 1)
+    _ = driver.send(.gave("b", 1, from: 0), at: 1)
+    _ = driver.send(.leave("c"), at: 10)
+    driver.expect(.woke, at: 20, ["wake 100"])
+    driver.expect(.gave("d", 1, from: 0), at: 50, ["accept d 1", "aggregate 1 of a b d"])
+  }
+
   @Test func beforeTheQuorumNoAbsenceEndsTheRound() throws {
     var driver = try EngineDriver(Self.rules(quorum: 3))
     driver.join("a", "b", "c", at: 0)
