@@ -130,7 +130,9 @@ let testTargets: [Target] = [
   tests(of: "Tokenization", []),
   tests(of: "Updates", ["Tensors", "Randomness", "Digests"]),
   tests(of: "Messages", ["Rounds", "Digests", "Randomness", "CMessages"]),
-  tests(of: "Runs", ["Rounds", "Digests", "Randomness"]),
+  tests(
+    of: "Runs",
+    ["Rounds", "Digests", "Randomness", .product(name: "GRDB", package: "GRDB.swift")]),
   tests(of: "Models", ["Tensors", "Checkpoints", "Randomness"]),
   tests(
     of: "Training", ["Models", "Checkpoints", "Tensors", "Tokenization", "Randomness"]),

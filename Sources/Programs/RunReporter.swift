@@ -59,7 +59,8 @@ public final class RunReporter: Sendable {
       let text = parts.joined(separator: ", ")
       if isTerminal {
         clearBar(&state)
-        print(fitting(state.summary.bar + "  " + text), terminator: "")
+        print(fitting(state.summary.bar))
+        print(fitting(text), terminator: "")
         state.isBarShown = true
         flush()
       } else if text != state.lastPlainStatus, .now - state.lastStatus > plainStatusInterval {
@@ -78,14 +79,15 @@ public final class RunReporter: Sendable {
     return String(line.prefix(Int(size.ws_col) - 1))
   }
 
-  /// Ends the bar's line.
+  /// Removes the bar.
   public func finish() {
     state.withLock { clearBar(&$0) }
   }
 
   private func clearBar(_ state: inout State) {
     guard state.isBarShown else { return }
-    print("\r\u{1B}[K", terminator: "")
+    // The line with who is awaited, then the bar above it.
+    print("\r\u{1B}[K\u{1B}[A\u{1B}[K", terminator: "")
     state.isBarShown = false
   }
 
