@@ -129,13 +129,6 @@ private func moment(_ time: UnsafePointer<ASN1_TIME>?) -> RunTime? {
 }
 
 extension RunTime {
-  /// The moment that this machine's clock shows.
-  static func systemClock() -> RunTime {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return RunTime(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
-  }
-
   /// Seconds since 1970, what is below dropped.
   var seconds: Int64 { nanoseconds / 1_000_000_000 }
 

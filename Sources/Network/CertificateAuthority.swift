@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import COpenSSL
 internal import COpenSSLSystem
+internal import Federation
 public import Rounds
 
 /// From when to when a certificate holds.
@@ -18,7 +19,7 @@ public struct Validity: Hashable, Sendable {
 
   /// From an hour ago, for machines whose clocks are slow, to `count` days ahead.
   public static func days(_ count: Int) -> Validity {
-    let now = RunTime.systemClock()
+    let now = RunTime.now
     return Validity(notBefore: now + .seconds(-3600), notAfter: now + .seconds(86_400 * count))
   }
 
@@ -120,7 +121,7 @@ public struct CertificateAuthority: Sendable {
     let path = "\(folder)/authority.pem"
     let keyPath = "\(folder)/authority.key"
     let certificate = try Certificate(path: path)
-    try certificate.check(path: path, role: .authority, at: .systemClock())
+    try certificate.check(path: path, role: .authority, at: .now)
     let key = try PrivateKey(path: keyPath)
     guard key.belongs(to: certificate) else {
       throw .keyMismatch(key: keyPath, certificate: path)

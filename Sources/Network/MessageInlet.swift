@@ -13,13 +13,15 @@ actor MessageInlet<Message: Sendable> {
   private var reader: MessageReader<Message>
   private var bytes: Bytes.AsyncIterator
   private let logger: Logger
+  private let failureLevel: Logger.Level
   private var isReading = false
 
-  init(reader: MessageReader<Message>, bytes: Bytes, logger: Logger) {
+  init(reader: MessageReader<Message>, bytes: Bytes, logger: Logger, failureLevel: Logger.Level) {
     self.limits = LimitsBox(reader.limits)
     self.reader = reader
     self.bytes = bytes.makeAsyncIterator()
     self.logger = logger
+    self.failureLevel = failureLevel
   }
 
   /// The next message; nil when the other side closed the connection between two messages.
@@ -32,7 +34,8 @@ actor MessageInlet<Message: Sendable> {
     } catch {
       let error = (error as? ChannelError).map { NetworkError.connectionLost("\($0)") } ?? error
       if !(error is CancellationError) {
-        logger.warning("connection failed", metadata: ["reason": "\(error)"])
+        logger.log(
+          level: failureLevel, "connection failed", metadata: ["reason": "\(error)"])
       }
       throw error
     }

@@ -51,13 +51,14 @@ struct TLSChannel: Sendable {
     }
   }
 
-  /// The session over an open channel.
+  /// The session over an open channel; what makes reading fail is logged at `failureLevel`.
   func session<Incoming, Outgoing>(
     name: String, reader: MessageReader<Incoming>, writer: MessageWriter<Outgoing>,
     bytes: NIOAsyncChannelInboundStream<ByteBuffer>, logger: Logger,
-    isHeartbeat: @escaping @Sendable (Outgoing) -> Bool
+    failureLevel: Logger.Level, isHeartbeat: @escaping @Sendable (Outgoing) -> Bool
   ) -> Session<Incoming, Outgoing> {
-    let inlet = MessageInlet(reader: reader, bytes: bytes, logger: logger)
+    let inlet = MessageInlet(
+      reader: reader, bytes: bytes, logger: logger, failureLevel: failureLevel)
     let outlet = MessageOutlet(channel: channel, writer: writer, isHeartbeat: isHeartbeat)
     let limits = inlet.limits
     let meter = meter

@@ -59,7 +59,8 @@ public struct TLSClient: ClientTransport {
         name: name,
         reader: MessageReader<CoordinatorMessage>(limits: .peer(maximumPayloadByteCount: 0)),
         writer: MessageWriter<WorkerMessage>(chunkByteCount: settings.chunkByteCount),
-        bytes: bytes, logger: logger
+        // Whoever runs the session learns of it, too, and decides whether to try again.
+        bytes: bytes, logger: logger, failureLevel: .debug
       ) {
         if case .heartbeat = $0 { true } else { false }
       }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import COpenSSL
 internal import COpenSSLSystem
+internal import Federation
 internal import Rounds
 
 /// What all connections of one side share: certificate, key, whom to trust.
@@ -14,7 +15,7 @@ final class TLSContext: @unchecked Sendable {
 
   /// Loads the files of `credentials`, and checks that they hold `now`; a coordinator's make a
   /// server.
-  init(_ credentials: Credentials, at now: RunTime = .systemClock()) throws(NetworkError) {
+  init(_ credentials: Credentials, at now: RunTime = .now) throws(NetworkError) {
     let identity = try Identity(credentials, at: now)
     OpenSSLErrors.clear()
     isServer = credentials.role == .coordinator

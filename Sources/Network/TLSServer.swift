@@ -105,7 +105,7 @@ public final class TLSServer: ServerTransport {
         let session = connection.session(
           name: name, reader: MessageReader<WorkerMessage>(from: worker, limits: .stranger),
           writer: MessageWriter<CoordinatorMessage>(chunkByteCount: settings.chunkByteCount),
-          bytes: bytes, logger: logger
+          bytes: bytes, logger: logger, failureLevel: .warning
         ) {
           if case .heartbeat = $0 { true } else { false }
         }

@@ -124,4 +124,21 @@ import Testing
       #expect(!"\(error)".contains("\n"))
     }
   }
+
+  @Test func everyErrorOfAConnectionHasItsOwnWords() {
+    let errors: [NetworkError] = [
+      .workerName("N"), .hostName("N"), .noHostNames, .library("R"),
+      .cannotListen(address: "A", reason: "R"), .cannotConnect(address: "A", reason: "R"),
+      .tooManyConnections(limit: 7), .handshakeTimeout(.seconds(3)), .handshakeFailed("R"),
+      .untrustedPeer(name: "N", reason: "R"), .untrustedPeer(name: "", reason: "R"),
+      .certificateRefused(reason: "R"), .refusedByPeer(alert: "R"), .closedDuringHandshake,
+      .corruptStream("R"), .truncated, .connectionLost("R"), .closed,
+    ]
+    let texts = errors.map { "\($0)" }
+    #expect(Set(texts).count == texts.count)
+    for text in texts {
+      #expect(text != "network failure")
+      #expect(!text.contains("\n"))
+    }
+  }
 }

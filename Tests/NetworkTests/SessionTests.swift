@@ -36,6 +36,16 @@ import Testing
     #expect(peers.withLock { $0.first?.address.hasPrefix("127.0.0.1:") } == true)
   }
 
+  @Test func aHostNameWithSeveralAddressesIsTriedUntilOneAnswers() async throws {
+    let log = LogRecorder()
+    try await withServer(authority.coordinator, log: log, handle: echoBeats) { server in
+      let client = try client(ann, port: server.port, host: "localhost")
+      for _ in 0..<5 { try await client.withSession { try await expectEcho($0) } }
+    }
+    #expect(log.all.allSatisfy { $0.hasPrefix("connected") }, "\(log.all)")
+    #expect(log.all.count == 5)
+  }
+
   @Test func thirtyTwoMebibytesArriveWholeBothWays() async throws {
     let payload = noise(32 << 20)
     try await withServer(
@@ -46,7 +56,7 @@ import Testing
           for try await case .contribution(let upload) in session.incoming {
             try await session.send(assignment(upload.payload, round: 7))
           }
-        } catch { Issue.record(error) }
+        } catch { recordUnlessCancelled(error) }
       }
     ) { server in
       try await client(ann, port: server.port).withSession { session in
@@ -68,7 +78,9 @@ import Testing
       authority.coordinator,
       handle: { session in
         var count = 0
-        do { for try await _ in session.incoming { count += 1 } } catch { Issue.record(error) }
+        do { for try await _ in session.incoming { count += 1 } } catch {
+          recordUnlessCancelled(error)
+        }
         entrance.yield(count)
       }
     ) { server in
@@ -129,7 +141,7 @@ import Testing
             }
             if case .farewell = message { try await session.send(.heartbeat(sequence: 0)) }
           }
-        } catch { Issue.record(error) }
+        } catch { recordUnlessCancelled(error) }
       }
     ) { server in
       try await client(ann, port: server.port).withSession { session in

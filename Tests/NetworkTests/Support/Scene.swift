@@ -36,6 +36,11 @@ func client(
     settings: settings, logger: log.logger)
 }
 
+/// The end of a test cancels its server, whatever a handler is about to read.
+func recordUnlessCancelled(_ error: any Error) {
+  if !(error is CancellationError) { Issue.record(error) }
+}
+
 /// Beats back what it hears, until the worker closes.
 @Sendable func echoBeats(_ session: ServerSession) async {
   do {
