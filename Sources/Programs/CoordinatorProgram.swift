@@ -38,17 +38,13 @@ public struct CoordinatorProgram: Sendable {
     }
   }
 
-  /// Writes down where the coordinator listens, for whoever starts workers.
-  public func announce(host: String, port: Int) throws {
-    try Data("\(host):\(port)\n".utf8).write(
-      to: URL(filePath: "\(folder)/endpoint"), options: .atomic)
-  }
-
-  /// Writes down by which command the run was begun.
-  public func keep(_ origin: RunOrigin) throws { try origin.write(to: folder) }
-
   /// Serves the run over `transport` until it is over, and writes its adapter.
-  public func run(over transport: any ServerTransport, pool: ComputePool) async throws -> Result {
+  ///
+  /// - Parameter opened: called when the run is this process's and no other's, before anybody is
+  ///   served.
+  public func run(
+    over transport: any ServerTransport, pool: ComputePool, opened: () throws -> Void = {}
+  ) async throws -> Result {
     let adapted = AdaptedModel(base: model.base, lora: file.plan.adapter)
     let identity = try Coordinator.Identity(
       model: model.checkpoint.digest(), layout: adapted.layout, plan: file.plan,
@@ -60,6 +56,7 @@ public struct CoordinatorProgram: Sendable {
       plan: file.plan, identity: identity, location: .folder(folder),
       initialAdapter: adapted.initialAdapter(),
       evaluateEvery: file.validation.map(\.every) ?? -1, now: .now)
+    try opened()
     let reporter = try RunReporter(metricsPath: "\(folder)/metrics.jsonl")
     let service = CoordinatorService(
       coordinator: coordinator, transport: transport, pool: pool, evaluate: evaluate, log: log,

@@ -48,8 +48,11 @@ public func serve(_ origin: RunOrigin, log: Logger) async throws -> CoordinatorP
   let server = try await makeServer(for: file, folder: folder, log: log)
   let program = try CoordinatorProgram(
     file: file, model: LoadedModel(path: file.model), log: log)
-  try program.keep(origin)
-  try program.announce(host: file.coordinator.host, port: server.port)
-  return try await program.run(
-    over: server, pool: ComputePool(threadCount: file.threadCount ?? processorCount))
+  let pool = ComputePool(threadCount: file.threadCount ?? processorCount)
+  return try await program.run(over: server, pool: pool) {
+    try origin.write(to: folder)
+    // Whoever starts workers waits for this.
+    try Data("\(file.coordinator.host):\(server.port)\n".utf8)
+      .write(to: URL(filePath: "\(folder)/endpoint"), options: .atomic)
+  }
 }

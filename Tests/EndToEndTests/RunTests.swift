@@ -90,4 +90,28 @@ struct RunTests {
     #expect(digests.count == 2, "\(site.text(of: "worker-1.log"))")
     #expect(coordinator.isRunning)
   }
+
+  @Test func aSecondCoordinatorOfARunIsRefusedAndDisturbsNothing() async throws {
+    let site = try Site()
+    let coordinator = try await site.startCoordinator()
+    let endpoint = site.text(of: "runs/tiny/endpoint")
+    let second = try site.run("tern-coordinator", ["run.yaml"], expecting: 4)
+    #expect(second.output.contains("in use by process \(coordinator.processIdentifier)"))
+    #expect(site.text(of: "runs/tiny/endpoint") == endpoint)
+    #expect(coordinator.isRunning)
+  }
+
+  @Test func aStrangersCertificateIsRefusedOnBothSidesWithTheReason() async throws {
+    let site = try Site()
+    let coordinator = try await site.startCoordinator()
+    try site.run("tern", ["certificates", "create", "127.0.0.1", "--folder", "other"])
+    try site.run("tern", ["certificates", "issue", "worker-1", "--folder", "other"])
+    let stranger = try site.startWorker(
+      "worker-1", arguments: ["--certificates", "other/workers/worker-1"])
+    try await site.wait("the stranger gives up") { !stranger.isRunning }
+    #expect(stranger.terminationStatus == 3)
+    #expect(site.text(of: "worker-1.log").contains("error: certificate 'coordinator' refused"))
+    #expect(site.text(of: "coordinator.log").contains("refused this certificate"))
+    #expect(coordinator.isRunning)
+  }
 }
