@@ -40,9 +40,9 @@ extension WorkerService {
     guard var worker else {
       throw FederationError.unexpected("a message before the welcome")
     }
-    let orders = try decide(&worker)
-    self.worker = worker
-    for order in orders {
+    // Also what it learned from something that it then refused, as a damaged replica.
+    defer { self.worker = worker }
+    for order in try decide(&worker) {
       switch order {
       case .remember(let bytes):
         // Without memory on a disk, the run could not be repeated: better to stop.
