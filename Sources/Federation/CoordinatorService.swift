@@ -21,6 +21,7 @@ public actor CoordinatorService {
   private var connectionCount = 0
   private var wakes: [RunTime] = []
   private var outcome: Coordinator.RunOutcome?
+  private var hasFailed = false
   private let evaluations: AsyncStream<Measurement>
   private let measure: AsyncStream<Measurement>.Continuation
   private let endings: AsyncThrowingStream<Never, any Error>
@@ -93,10 +94,12 @@ public actor CoordinatorService {
 
 extension CoordinatorService {
   private func deliver(_ input: Coordinator.Input) {
+    guard !hasFailed else { return }
     do {
       carryOut(try coordinator.handle(input, at: .now))
     } catch {
-      // The journal can no longer be trusted to hold what happens: stop, and go on from it later.
+      // What is in memory may be ahead of the journal: nothing may be decided from it any more.
+      hasFailed = true
       ending.finish(throwing: error)
     }
   }

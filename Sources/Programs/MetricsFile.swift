@@ -25,10 +25,13 @@ final class MetricsFile: Sendable {
   }
 
   func append(_ event: RunEvent) {
-    // A full disk must not end a run for its metrics: the journal, which must be written, will
-    // say so.
-    guard let line = try? json(Line(time: Date(), event: event)) else { return }
-    handle.withLock { try? $0.write(contentsOf: Data((line + "\n").utf8)) }
+    do {
+      let line = Data(try (json(Line(time: Date(), event: event)) + "\n").utf8)
+      try handle.withLock { try $0.write(contentsOf: line) }
+    } catch {
+      // A run does not end for its metrics: what must be written is the journal.
+      printError("warning: a line of the metrics is lost: \(error)")
+    }
   }
 
   /// The events in the file at `path`, in order.
