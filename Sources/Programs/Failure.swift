@@ -3,7 +3,9 @@ public import ArgumentParser
 internal import Checkpoints
 internal import Federation
 internal import Glibc
+internal import Models
 internal import Network
+internal import Rounds
 internal import RunFiles
 internal import Runs
 internal import Tokenization
@@ -53,7 +55,7 @@ private func oneLine(_ error: any Error) -> String {
 private func exitCode(of error: any Error) -> ExitCode {
   switch error {
   case is RunFileError, is CheckpointError, is TokenizationError, is TrainingError, is UpdateError,
-    is InputError:
+    is ModelError, is RoundError, is InputError:
     ProgramExit.badInput
   case let error as FederationError:
     switch error {

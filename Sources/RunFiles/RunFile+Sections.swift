@@ -122,15 +122,16 @@ extension Section {
         "absence-grace", "maximum-failures", "retry-delay",
       ])
     let workers = try section.integer("workers", 1, in: 1...100_000)
+    let quorum = try section.integer("quorum", workers, in: 1...workers)
     return RoundRules(
       versionCount: try section.integer("versions", 10, in: 1...100_000_000),
       cohortSize: workers,
       overSelection: try section.number("over-selection", 1.3, in: 1...10),
-      quorum: try section.integer("quorum", workers, in: 1...workers),
-      minimumWorkers: try section.integer("minimum-workers", workers, in: 1...100_000),
+      quorum: quorum,
+      minimumWorkers: try section.integer("minimum-workers", workers, in: quorum...100_000),
       deadline: try section.duration("deadline", .seconds(600)),
       absenceGrace: try section.duration("absence-grace", .seconds(30)),
-      maximumFailedRounds: try section.integer("maximum-failures", 10, in: 0...1_000_000),
+      maximumFailedRounds: try section.integer("maximum-failures", 10, in: 1...1_000_000),
       retryDelay: try section.duration("retry-delay", .seconds(5)))
   }
 

@@ -92,6 +92,7 @@ import Updates
     ("training: {schedule: linear}", "expected cosine or constant"),
     ("training: [1]", "'training' is 'a list' in the run file; expected keys and values"),
     ("rounds: {workers: 2, quorum: 3}", "'rounds.quorum' is '3'"),
+    ("rounds: {workers: 3, minimum-workers: 2}", "'rounds.minimum-workers' is '2'"),
     ("rounds: {deadline: 10}", "expected a time such as"),
     ("rounds: {deadline: -3s}", "expected a time such as"),
     ("updates: {up: {codec: zip}}", "expected dense or ternary"),
