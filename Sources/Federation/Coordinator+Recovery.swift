@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Digests
 internal import FoundationEssentials
-internal import Messages
-internal import Randomness
 public import Rounds
 public import Runs
 public import Tensors
@@ -19,23 +16,26 @@ extension Coordinator {
     plan: RunPlan, identity: Identity, location: RunStore.Location,
     initialAdapter: ParameterVector, evaluateEvery: Int, now: RunTime
   ) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .sortedKeys
-    let record = RunRecord(
-      id: plan.run, created: now, configuration: identity.planBytes, model: identity.model,
-      layout: Array(try encoder.encode(identity.layout)), software: softwareVersion)
+    let beginning = try RunBeginning(
+      plan: plan, identity: identity, initialAdapter: initialAdapter, now: now)
     let store = try RunStore.create(
-      record,
-      engine: RoundEngine(rules: plan.rounds, seed: Seed(plan.seed), at: now),
-      state: ServerState(adapter: initialAdapter, plan: plan.updates).encoded(), at: location)
-    let (engine, snapshot, _) = try store.recoveredEngine()
+      beginning.record, engine: beginning.engine, state: beginning.state, at: location)
+    try self.init(plan: plan, identity: identity, log: store, evaluateEvery: evaluateEvery)
+  }
+
+  /// The coordinator of the run that `log` holds, going on from its last commit.
+  ///
+  /// - Throws: when the log is damaged.
+  public init(
+    plan: RunPlan, identity: Identity, log: any RunLog, evaluateEvery: Int
+  ) throws {
+    let (engine, state) = try log.recovered()
     self.plan = plan
     self.identity = identity
-    self.store = store
+    self.log = log
     self.engine = engine
     self.evaluateEvery = evaluateEvery
-    server = try ServerState(
-      decoding: snapshot.state, layout: identity.layout, plan: plan.updates)
+    server = try ServerState(decoding: state, layout: identity.layout, plan: plan.updates)
   }
 
   /// What to do first: nobody is connected yet, and what was outstanding is so again.

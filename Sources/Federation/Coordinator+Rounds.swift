@@ -2,7 +2,6 @@
 internal import Digests
 internal import Messages
 internal import Rounds
-internal import Runs
 internal import Tensors
 internal import Updates
 
@@ -12,9 +11,9 @@ extension Coordinator {
     _ event: RoundEngine.Event, storing payload: [UInt8]? = nil, at now: RunTime
   ) throws -> [Output] {
     if let payload, case .contributed(let contribution) = event {
-      try store.record(contribution, payload: payload, event: event, at: now)
+      try log.record(contribution, payload: payload, event: event, at: now)
     } else {
-      try store.append(event, at: now)
+      try log.append(event, at: now)
     }
     return try carryOut(engine.handle(event, at: now), at: now)
   }
@@ -102,13 +101,14 @@ extension Coordinator {
   private mutating func commit(
     round: Int, _ contributions: [Contribution], at now: RunTime
   ) throws -> [Output] {
-    try server.commit(contributions) { digest in try store.payload(of: digest) }
+    try server.commit(contributions) { [log] digest in try log.payload(of: digest) }
     let event = RoundEngine.Event.aggregated(round: round, version: server.version)
     let effects = engine.handle(event, at: now)
-    try store.commit(
+    let commit = LoggedCommit(
       version: server.version, round: round, adapter: server.adapter.digest,
       contributions: contributions, broadcast: server.lastBroadcast?.payload,
-      state: try server.encoded(), engine: engine, event: event, at: now)
+      state: try server.encoded(), engine: engine, event: event)
+    try log.commit(commit, at: now)
     let report = RunEvent.Commit(
       round: round, version: version, state: server.adapter.digest, loss: ledger.loss,
       receivedByteCount: ledger.receivedByteCount, sentByteCount: ledger.sentByteCount,
@@ -128,7 +128,7 @@ extension Coordinator {
   private mutating func finish(
     _ outcome: RoundEngine.Outcome, at now: RunTime
   ) throws -> [Output] {
-    try store.finish(outcome)
+    try log.finish(outcome)
     let farewells = sessions.all.flatMap { connection -> [Output] in
       [.send(connection, finished(outcome)), .close(connection, reason: "the run is over")]
     }

@@ -2,7 +2,6 @@
 public import Digests
 public import Messages
 public import Rounds
-internal import Runs
 public import Tensors
 internal import Updates
 
@@ -55,7 +54,7 @@ public struct Coordinator {
 
   let plan: RunPlan
   let identity: Identity
-  let store: RunStore
+  let log: any RunLog
   var engine: RoundEngine
   var server: ServerState
   var sessions = SessionTable()

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Digests
+internal import FoundationEssentials
+internal import Randomness
+public import Rounds
+public import Runs
+public import Tensors
+
+/// What a coordinator asks of the store that it must not forget anything of.
+///
+/// What a method wrote survives a kill after it returned; all or nothing of it survives one before.
+public protocol RunLog {
+  /// Writes an event at the journal's end.
+  func append(_ event: RoundEngine.Event, at time: RunTime) throws
+
+  /// Writes a contribution: its payload and its event, both or neither.
+  func record(
+    _ contribution: Contribution, payload: [UInt8], event: RoundEngine.Event, at time: RunTime
+  ) throws
+
+  /// Writes a new version: its event, the state to go on from, and the commit; all or nothing.
+  func commit(_ commit: LoggedCommit, at time: RunTime) throws
+
+  /// Notes how the run ended; again is the same as once.
+  func finish(_ outcome: RoundEngine.Outcome) throws
+
+  /// The payload of a digest, as it was written.
+  func payload(of digest: Digest) throws -> [UInt8]
+
+  /// The engine as the last event left it, and the state of the last version.
+  func recovered() throws -> (engine: RoundEngine, state: [UInt8])
+}
+
+/// A version, as a coordinator writes it down.
+public struct LoggedCommit: Sendable {
+  /// The version that is made.
+  public var version: Int
+  /// The round that made it.
+  public var round: Int
+  /// The digest of the adapter.
+  public var adapter: Digest
+  /// What it was made of, in the order of the workers.
+  public var contributions: [Contribution]
+  /// The payload by which the workers follow, if they are to.
+  public var broadcast: [UInt8]?
+  /// What the coordinator goes on from.
+  public var state: [UInt8]
+  /// The engine as `event` left it.
+  public var engine: RoundEngine
+  /// `aggregated`.
+  public var event: RoundEngine.Event
+}
+
+extension RunStore: RunLog {
+  /// Writes an event at the journal's end.
+  public func append(_ event: RoundEngine.Event, at time: RunTime) throws {
+    try append(event, at: time, metrics: [])
+  }
+
+  /// Writes a contribution: its payload and its event, both or neither.
+  public func record(
+    _ contribution: Contribution, payload: [UInt8], event: RoundEngine.Event, at time: RunTime
+  ) throws {
+    try record(contribution, payload: payload, event: event, at: time, metrics: [])
+  }
+
+  /// Writes a new version: its event, the state to go on from, and the commit; all or nothing.
+  public func commit(_ commit: LoggedCommit, at time: RunTime) throws {
+    try self.commit(
+      version: commit.version, round: commit.round, adapter: commit.adapter,
+      contributions: commit.contributions, broadcast: commit.broadcast, state: commit.state,
+      engine: commit.engine, event: commit.event, at: time)
+  }
+
+  /// The engine as the last event left it, and the state of the last version.
+  public func recovered() throws -> (engine: RoundEngine, state: [UInt8]) {
+    let (engine, snapshot, _) = try recoveredEngine()
+    return (engine, snapshot.state)
+  }
+}
+
+/// A run before its first event: what its store is created with.
+public struct RunBeginning: Sendable {
+  /// What the run is.
+  public let record: RunRecord
+  /// The engine, with nobody there.
+  public let engine: RoundEngine
+  /// Version 0.
+  public let state: [UInt8]
+
+  /// A run of `plan` that begins `now` with `initialAdapter`, of the identity's layout.
+  public init(
+    plan: RunPlan, identity: Coordinator.Identity, initialAdapter: ParameterVector, now: RunTime
+  ) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    record = RunRecord(
+      id: plan.run, created: now, configuration: identity.planBytes, model: identity.model,
+      layout: Array(try encoder.encode(identity.layout)), software: softwareVersion)
+    engine = try RoundEngine(rules: plan.rounds, seed: Seed(plan.seed), at: now)
+    state = try ServerState(adapter: initialAdapter, plan: plan.updates).encoded()
+  }
+}
