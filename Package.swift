@@ -47,19 +47,20 @@ let systemTargets: [Target] = [
 let modules: [Target] = [
   .target(name: "Randomness", swiftSettings: memorySafe),
   .target(name: "Digests", dependencies: ["COpenSSL"], swiftSettings: strict),
+  .target(name: "Files", dependencies: ["Digests"], swiftSettings: strict),
   .target(
     name: "Tensors", dependencies: ["COpenBLAS", "CKernels", "Digests"], swiftSettings: strict),
   .target(name: "Rounds", dependencies: ["Digests", "Randomness"], swiftSettings: memorySafe),
   .target(name: "Checkpoints", dependencies: ["CBlocks", "Digests"], swiftSettings: strict),
   .target(name: "Tokenization", dependencies: ["CPCRE2"], swiftSettings: strict),
   .target(
-    name: "Updates", dependencies: ["Tensors", "Digests"], swiftSettings: strict),
+    name: "Updates", dependencies: ["Tensors", "Files", "Digests"], swiftSettings: strict),
   .target(
-    name: "Messages", dependencies: ["Rounds", "Digests", "CMessages", "CProtobufC"],
+    name: "Messages", dependencies: ["Rounds", "Files", "Digests", "CMessages", "CProtobufC"],
     swiftSettings: strict),
   .target(
     name: "Runs",
-    dependencies: ["Rounds", "Digests", .product(name: "GRDB", package: "GRDB.swift")],
+    dependencies: ["Rounds", "Files", "Digests", .product(name: "GRDB", package: "GRDB.swift")],
     swiftSettings: strict),
   .target(
     name: "Models", dependencies: ["Tensors", "Checkpoints", "Randomness"], swiftSettings: strict),
@@ -70,13 +71,13 @@ let modules: [Target] = [
   .target(
     name: "Federation",
     dependencies: [
-      "Training", "Models", "Tensors", "Updates", "Rounds", "Messages", "Runs", "Digests",
-      "Randomness", logging,
+      "Training", "Models", "Tensors", "Updates", "Rounds", "Messages", "Runs", "Files",
+      "Digests", "Randomness", logging,
     ], swiftSettings: strict),
   .target(
     name: "Network",
     dependencies: [
-      "Federation", "Messages", "Rounds", "Digests", "COpenSSL", logging,
+      "Federation", "Messages", "Rounds", "Files", "Digests", "COpenSSL", logging,
       .product(name: "NIOCore", package: "swift-nio"),
       .product(name: "NIOPosix", package: "swift-nio"),
     ], swiftSettings: strict),
@@ -90,7 +91,7 @@ let modules: [Target] = [
     name: "Programs",
     dependencies: [
       "Network", "Federation", "RunFiles", "Training", "Models", "Tensors", "Checkpoints",
-      "Tokenization", "Updates", "Rounds", "Messages", "Runs", "Digests", "Randomness",
+      "Tokenization", "Updates", "Rounds", "Messages", "Runs", "Files", "Digests", "Randomness",
       argumentParser, logging,
     ], swiftSettings: strict),
 ]
@@ -124,28 +125,32 @@ func tests(of module: String, _ dependencies: [Target.Dependency]) -> Target {
 let testTargets: [Target] = [
   tests(of: "Randomness", []),
   tests(of: "Digests", []),
+  tests(of: "Files", ["Digests"]),
   tests(of: "Tensors", ["Randomness", "Digests"]),
   tests(of: "Rounds", ["Digests", "Randomness"]),
   tests(of: "Checkpoints", ["Digests"]),
   tests(of: "Tokenization", []),
-  tests(of: "Updates", ["Tensors", "Randomness", "Digests"]),
-  tests(of: "Messages", ["Rounds", "Digests", "Randomness", "CMessages"]),
+  tests(of: "Updates", ["Tensors", "Files", "Randomness", "Digests"]),
+  tests(of: "Messages", ["Rounds", "Files", "Digests", "Randomness", "CMessages"]),
   tests(
     of: "Runs",
-    ["Rounds", "Digests", "Randomness", .product(name: "GRDB", package: "GRDB.swift")]),
+    [
+      "Rounds", "Files", "Digests", "Randomness",
+      .product(name: "GRDB", package: "GRDB.swift"),
+    ]),
   tests(of: "Models", ["Tensors", "Checkpoints", "Randomness"]),
   tests(
     of: "Training", ["Models", "Checkpoints", "Tensors", "Tokenization", "Randomness"]),
   tests(
     of: "Federation",
     [
-      "Training", "Models", "Tensors", "Updates", "Rounds", "Messages", "Runs", "Digests",
-      "Randomness", logging,
+      "Training", "Models", "Tensors", "Updates", "Rounds", "Messages", "Runs", "Files",
+      "Digests", "Randomness", logging,
     ]),
   tests(
     of: "Network",
     [
-      "Federation", "Messages", "Rounds", "Digests", "Randomness", "COpenSSL", logging,
+      "Federation", "Messages", "Rounds", "Files", "Digests", "Randomness", "COpenSSL", logging,
       .product(name: "NIOCore", package: "swift-nio"),
       .product(name: "NIOPosix", package: "swift-nio"),
       .product(name: "NIOEmbedded", package: "swift-nio"),

@@ -18,9 +18,9 @@ extension Coordinator {
   ) throws {
     let beginning = try RunBeginning(
       plan: plan, identity: identity, initialAdapter: initialAdapter, now: now)
-    let store = try RunStore.create(
-      beginning.record, engine: beginning.engine, state: beginning.state, at: location)
-    try self.init(plan: plan, identity: identity, log: store, evaluateEvery: evaluateEvery)
+    try self.init(
+      plan: plan, identity: identity, log: beginning.store(at: location),
+      evaluateEvery: evaluateEvery)
   }
 
   /// The coordinator of the run that `log` holds, going on from its last commit.
@@ -35,7 +35,9 @@ extension Coordinator {
     self.log = log
     self.engine = engine
     self.evaluateEvery = evaluateEvery
-    server = try ServerState(decoding: state, layout: identity.layout, plan: plan.updates)
+    server = try ServerState(decoding: state, layout: identity.layout, plan: plan.updates) {
+      try log.storedPayload($0)
+    }
   }
 
   /// What to do first: nobody is connected yet, and what was outstanding is so again.
@@ -58,7 +60,8 @@ extension Coordinator {
       throw FederationError.damagedState("the layout in \(store.path) cannot be read")
     }
     let state = try ServerState(
-      decoding: store.latestSnapshot().state, layout: layout, plan: plan.updates)
+      decoding: store.latestSnapshot().state, layout: layout, plan: plan.updates
+    ) { try store.payload(of: $0) }
     return (plan, state.version, state.adapter)
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Digests
+internal import Files
 internal import Messages
 internal import Rounds
 internal import Tensors
@@ -8,7 +9,7 @@ internal import Updates
 extension Coordinator {
   /// Journals an event, then lets the engine handle it, then carries out what follows.
   mutating func decide(
-    _ event: RoundEngine.Event, storing payload: [UInt8]? = nil, at now: RunTime
+    _ event: RoundEngine.Event, storing payload: Payload? = nil, at now: RunTime
   ) throws -> [Output] {
     if let payload, case .contributed(let contribution) = event {
       try log.record(contribution, payload: payload, event: event, at: now)
@@ -71,46 +72,54 @@ extension Coordinator {
       outputs.append(.report(.opened(round: assignment.round, version: version)))
     }
     let delivery = try delivery(to: entry)
-    ledger.sentByteCount += delivery?.payload.count ?? 0
-    sessions.note(heldVersion: version, state: server.broadcaster.replica.digest, on: connection)
+    ledger.sentByteCount += delivery.map { $0.payload.byteCount - $0.offset } ?? 0
+    sessions.note(heldVersion: version, state: server.replicaDigest, on: connection)
     let accepted = server.accepted[assignment.worker].map {
       AssignmentMessage.Accepted(version: $0.baseVersion, payload: $0.payload)
     }
     let message = AssignmentMessage(
       round: assignment.round, baseVersion: assignment.baseVersion,
-      remaining: max(.zero, assignment.deadline - now), accepted: accepted, adapter: delivery)
+      remaining: max(.zero, assignment.deadline - now), accepted: accepted, adapter: delivery,
+      part: entry.part)
     return outputs + [.send(connection, .assignment(message))]
   }
 
-  /// What brings a worker to the current version: nothing, the last change, or a snapshot.
+  /// What brings a worker to the current version: nothing, the last change, or a snapshot; what
+  /// arrived of it before its last connection was lost is not sent again.
   private func delivery(to entry: SessionTable.Entry) throws -> AdapterDelivery? {
-    let replica = server.broadcaster.replica
-    let state = replica.digest
+    let state = server.replicaDigest
     if entry.heldVersion == version, entry.heldState == state { return nil }
+    let base: Int?
+    let payload: Payload
     if let last = server.lastBroadcast, entry.heldVersion == version - 1,
       entry.heldState == last.from
     {
-      return AdapterDelivery(
-        version: version, baseVersion: version - 1, state: state, payload: last.payload)
+      (base, payload) = (version - 1, last.payload)
+    } else if let snapshot = server.snapshot {
+      (base, payload) = (nil, snapshot)
+    } else {
+      throw FederationError.damagedState("version \(version) has no snapshot")
     }
+    let offset = entry.heldPart.map { $0.digest == payload.digest ? $0.byteCount : 0 } ?? 0
     return AdapterDelivery(
-      version: version, baseVersion: nil, state: state, payload: try server.snapshotPayload())
+      version: version, baseVersion: base, state: state, payload: payload,
+      offset: min(offset, payload.byteCount))
   }
 
   /// The next version, journalled and synced before anyone hears of it.
   private mutating func commit(
     round: Int, _ contributions: [Contribution], at now: RunTime
   ) throws -> [Output] {
-    try server.commit(contributions) { [log] digest in try log.payload(of: digest) }
+    try server.commit(contributions) { [log] digest in try log.storedPayload(digest) }
     let event = RoundEngine.Event.aggregated(round: round, version: server.version)
     let effects = engine.handle(event, at: now)
     let commit = LoggedCommit(
-      version: server.version, round: round, adapter: server.adapter.digest,
+      version: server.version, round: round, adapter: server.adapterDigest,
       contributions: contributions, broadcast: server.lastBroadcast?.payload,
-      state: try server.encoded(), engine: engine, event: event)
+      state: try server.stored(in: log), engine: engine, event: event)
     try log.commit(commit, at: now)
     let report = RunEvent.Commit(
-      round: round, version: version, state: server.adapter.digest, loss: ledger.loss,
+      round: round, version: version, state: server.adapterDigest, loss: ledger.loss,
       receivedByteCount: ledger.receivedByteCount, sentByteCount: ledger.sentByteCount,
       denseByteCount: contributions.count * identity.layout.count * MemoryLayout<Float>.size,
       tokenCount: ledger.tokenCount,
@@ -132,7 +141,7 @@ extension Coordinator {
     let farewells = sessions.all.flatMap { connection -> [Output] in
       [.send(connection, finished(outcome)), .close(connection, reason: "the run is over")]
     }
-    let state = server.adapter.digest
+    let state = server.adapterDigest
     return farewells + [
       .report(.finished(version: version, state: state, failure: outcome.failure)),
       .finish(RunOutcome(version: version, state: state, failure: outcome.failure)),

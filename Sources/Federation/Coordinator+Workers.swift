@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Digests
+internal import Files
 internal import Messages
 public import Rounds
 internal import Tensors
@@ -11,8 +11,8 @@ extension Coordinator {
   /// - Throws: when the store fails; the coordinator must then not be used any more.
   public mutating func handle(_ input: Input, at now: RunTime) throws -> [Output] {
     switch input {
-    case .opened(let connection, let worker, let address, let hello):
-      try open(connection, worker, address: address, hello, at: now)
+    case .opened(let connection, let worker, let address, let hello, let part):
+      try open(connection, worker, address: address, hello, part: part, at: now)
     case .received(let connection, let message):
       try receive(message, on: connection, at: now)
     case .closed(let connection, let reason):
@@ -31,7 +31,7 @@ extension Coordinator {
 
   private mutating func open(
     _ connection: ConnectionID, _ worker: WorkerID, address: String, _ hello: Hello,
-    at now: RunTime
+    part: PayloadInbox.Part?, at now: RunTime
   ) throws -> [Output] {
     if let refusal = refusal(of: hello) {
       return [
@@ -41,7 +41,8 @@ extension Coordinator {
     }
     var outputs: [Output] = []
     let entry = SessionTable.Entry(
-      worker: worker, heldVersion: hello.heldVersion, heldState: hello.heldState)
+      worker: worker, heldVersion: hello.heldVersion, heldState: hello.heldState,
+      heldPart: hello.part, part: part)
     if let replaced = sessions.open(connection, entry) {
       let reason = "a newer connection of \(worker) from \(address) took its place"
       outputs += [
@@ -128,23 +129,26 @@ extension Coordinator {
     else { return try decide(event, at: now) }
     ledger.add(
       loss: upload.loss, weight: contribution.exampleCount, tokenCount: upload.tokenCount,
-      byteCount: upload.payload.count)
+      byteCount: upload.payload.byteCount - upload.offset)
+    sessions.note(
+      part: PayloadInbox.Part(
+        digest: upload.payload.digest, byteCount: upload.payload.byteCount), on: connection)
     let arrival = RunEvent.Arrival(
       round: contribution.round, worker: worker, loss: upload.loss,
       tokenCount: upload.tokenCount,
-      seconds: Double(upload.duration.wholeNanoseconds) / 1e9, byteCount: upload.payload.count)
+      seconds: Double(upload.duration.wholeNanoseconds) / 1e9, byteCount: upload.payload.byteCount)
     return [.report(.contributed(arrival))]
       + (try decide(event, storing: upload.payload, at: now))
   }
 
   /// What is wrong with an upload, if anything.
   private func fault(of upload: Upload) -> String? {
-    guard Digest(of: upload.payload) == upload.contribution.payload else {
+    guard upload.payload.digest == upload.contribution.payload else {
       return "it is not what its digest says"
     }
     guard upload.contribution.exampleCount > 0 else { return "it weighs nothing" }
     do {
-      _ = try plan.updates.upCodec(from: version).decode(upload.payload, layout: identity.layout)
+      try plan.updates.upCodec(from: version).check(upload.payload, layout: identity.layout)
       return nil
     } catch {
       return "\(error)"
@@ -160,6 +164,6 @@ extension Coordinator {
 
   func finished(_ outcome: RoundEngine.Outcome) -> CoordinatorMessage {
     .finished(
-      Finished(version: version, state: server.adapter.digest, outcome: outcome.failure))
+      Finished(version: version, state: server.adapterDigest, outcome: outcome.failure))
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Digests
+public import Files
 public import Messages
 public import Rounds
 public import Tensors
@@ -12,8 +13,9 @@ internal import Updates
 public struct Coordinator {
   /// What the shell delivers.
   public enum Input: Sendable {
-    /// A connection said hello.
-    case opened(ConnectionID, WorkerID, address: String, Hello)
+    /// A connection said hello; `part` is what arrived of the worker's last upload.
+    case opened(
+      ConnectionID, WorkerID, address: String, Hello, part: PayloadInbox.Part?)
     /// A connection said something else.
     case received(ConnectionID, WorkerMessage)
     /// A connection ended.
@@ -104,6 +106,9 @@ public struct Coordinator {
       plan.updates.up.maximumPayloadByteCount(for: identity.layout),
       plan.updates.opening.maximumPayloadByteCount(for: identity.layout))
   }
+
+  /// Where the uploads of `worker` arrive.
+  func inbox(of worker: WorkerID) -> PayloadInbox { log.inbox(of: worker.rawValue) }
 
   /// The workers' current training steps, as their heartbeats told.
   public var activities: [WorkerID: WorkerHeartbeat.Activity] { sessions.activities }

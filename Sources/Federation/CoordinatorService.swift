@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Files
 public import Logging
 public import Messages
 public import Rounds
@@ -18,6 +19,8 @@ public actor CoordinatorService {
   private let log: Logger
 
   private var outboxes: [ConnectionID: AsyncStream<CoordinatorMessage>.Continuation] = [:]
+  /// One for each worker, whichever of its connections it uses.
+  private var inboxes: [WorkerID: PayloadInbox] = [:]
   private var connectionCount = 0
   private var wakes: [RunTime] = []
   private var outcome: Coordinator.RunOutcome?
@@ -212,8 +215,12 @@ extension CoordinatorService {
         heard.adopt(
           interval: coordinator.identity.heartbeatInterval,
           limit: coordinator.identity.silenceLimit)
-        session.admit(coordinator.maximumPayloadByteCount)
-        deliver(.opened(connection, worker, address: session.peer.address, hello))
+        let inbox = inboxes[worker] ?? coordinator.inbox(of: worker)
+        inboxes[worker] = inbox
+        session.admit(coordinator.maximumPayloadByteCount, inbox)
+        deliver(
+          .opened(
+            connection, worker, address: session.peer.address, hello, part: try inbox.part()))
       } else {
         throw FederationError.unexpected("something before the hello")
       }

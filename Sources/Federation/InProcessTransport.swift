@@ -50,12 +50,12 @@ public final class InProcessTransport: ServerTransport {
       arrive.yield(
         Session(
           peer: Peer(name: name, address: "this process"), incoming: up.messages,
-          send: { try down.send($0) }, admit: { _ in },
+          send: { try down.send($0) }, admit: { _, _ in },
           traffic: { Traffic(received: 0, sent: 0) }))
       return try await body(
         Session(
           peer: Peer(name: "coordinator", address: "this process"), incoming: down.messages,
-          send: { try up.send($0) }, admit: { _ in },
+          send: { try up.send($0) }, admit: { _, _ in },
           traffic: { Traffic(received: 0, sent: 0) }))
     }
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Digests
+public import Files
 internal import FoundationEssentials
 internal import Randomness
 public import Rounds
@@ -15,8 +16,14 @@ public protocol RunLog {
 
   /// Writes a contribution: its payload and its event, both or neither.
   func record(
-    _ contribution: Contribution, payload: [UInt8], event: RoundEngine.Event, at time: RunTime
+    _ contribution: Contribution, payload: Payload, event: RoundEngine.Event, at time: RunTime
   ) throws
+
+  /// Where the payloads of a worker arrive, to be recorded from there.
+  func inbox(of sender: String) -> PayloadInbox
+
+  /// A draft of a payload that a commit is to name.
+  func makeDraft() throws -> PayloadDraft
 
   /// Writes a new version: its event, the state to go on from, and the commit; all or nothing.
   func commit(_ commit: LoggedCommit, at time: RunTime) throws
@@ -25,7 +32,7 @@ public protocol RunLog {
   func finish(_ outcome: RoundEngine.Outcome) throws
 
   /// The payload of a digest, as it was written.
-  func payload(of digest: Digest) throws -> [UInt8]
+  func storedPayload(_ digest: Digest) throws -> Payload
 
   /// The engine as the last event left it, and the state of the last version.
   func recovered() throws -> (engine: RoundEngine, state: [UInt8])
@@ -42,13 +49,21 @@ public struct LoggedCommit: Sendable {
   /// What it was made of, in the order of the workers.
   public var contributions: [Contribution]
   /// The payload by which the workers follow, if they are to.
-  public var broadcast: [UInt8]?
+  public var broadcast: Payload?
   /// What the coordinator goes on from.
-  public var state: [UInt8]
+  public var state: StoredState
   /// The engine as `event` left it.
   public var engine: RoundEngine
   /// `aggregated`.
   public var event: RoundEngine.Event
+}
+
+/// What a coordinator goes on from: some bytes, and the payloads that they name.
+public struct StoredState: Sendable {
+  /// The bytes.
+  public var bytes: [UInt8]
+  /// The payloads, which stay as long as the bytes do.
+  public var vectors: [Payload]
 }
 
 extension RunStore: RunLog {
@@ -59,18 +74,24 @@ extension RunStore: RunLog {
 
   /// Writes a contribution: its payload and its event, both or neither.
   public func record(
-    _ contribution: Contribution, payload: [UInt8], event: RoundEngine.Event, at time: RunTime
+    _ contribution: Contribution, payload: Payload, event: RoundEngine.Event, at time: RunTime
   ) throws {
     try record(contribution, payload: payload, event: event, at: time, metrics: [])
   }
+
+  /// A draft of a payload that a commit is to name.
+  public func makeDraft() throws -> PayloadDraft { try draft() }
 
   /// Writes a new version: its event, the state to go on from, and the commit; all or nothing.
   public func commit(_ commit: LoggedCommit, at time: RunTime) throws {
     try self.commit(
       version: commit.version, round: commit.round, adapter: commit.adapter,
-      contributions: commit.contributions, broadcast: commit.broadcast, state: commit.state,
-      engine: commit.engine, event: commit.event, at: time)
+      contributions: commit.contributions, broadcast: commit.broadcast, state: commit.state.bytes,
+      vectors: commit.state.vectors, engine: commit.engine, event: commit.event, at: time)
   }
+
+  /// The payload of a digest, as it was written.
+  public func storedPayload(_ digest: Digest) throws -> Payload { try payload(of: digest) }
 
   /// The engine as the last event left it, and the state of the last version.
   public func recovered() throws -> (engine: RoundEngine, state: [UInt8]) {
@@ -81,12 +102,10 @@ extension RunStore: RunLog {
 
 /// A run before its first event: what its store is created with.
 public struct RunBeginning: Sendable {
-  /// What the run is.
-  public let record: RunRecord
-  /// The engine, with nobody there.
-  public let engine: RoundEngine
-  /// Version 0.
-  public let state: [UInt8]
+  private let record: RunRecord
+  private let engine: RoundEngine
+  private let adapter: ParameterVector
+  private let plan: UpdatePlan
 
   /// A run of `plan` that begins `now` with `initialAdapter`, of the identity's layout.
   public init(
@@ -98,6 +117,18 @@ public struct RunBeginning: Sendable {
       id: plan.run, created: now, configuration: identity.planBytes, model: identity.model,
       layout: Array(try encoder.encode(identity.layout)), software: softwareVersion)
     engine = try RoundEngine(rules: plan.rounds, seed: Seed(plan.seed), at: now)
-    state = try ServerState(adapter: initialAdapter, plan: plan.updates).encoded()
+    adapter = initialAdapter
+    self.plan = plan.updates
+  }
+
+  /// The store of the run: a new one, or the one that is there.
+  ///
+  /// - Throws: when another run is there, the store is in use, or it is damaged.
+  public func store(at location: RunStore.Location) throws -> RunStore {
+    try RunStore.create(record, engine: engine, at: location) { store in
+      var state = ServerState(adapter: adapter, plan: plan)
+      let stored = try state.stored(in: store)
+      return (stored.bytes, stored.vectors)
+    }
   }
 }

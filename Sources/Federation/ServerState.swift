@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Digests
+internal import Files
+internal import FoundationEssentials
 internal import Rounds
 internal import Tensors
 internal import Updates
@@ -10,12 +12,18 @@ struct ServerState {
   private(set) var version: Int
   /// The adapter itself.
   private(set) var adapter: ParameterVector
-  /// What the workers hold.
-  private(set) var broadcaster: Broadcaster
-  /// The message that brought them there from the version before, and what they held then.
-  private(set) var lastBroadcast: (payload: [UInt8], from: Digest)?
+  /// The digest of the adapter.
+  private(set) var adapterDigest: Digest
+  /// The digest of what the workers hold: the adapter, or its replica.
+  private(set) var replicaDigest: Digest
+  /// What every worker can start from, as it is sent; nil until the state was stored.
+  private(set) var snapshot: Payload?
+  /// The message that brought the workers here from the version before, and what they held then.
+  private(set) var lastBroadcast: (payload: Payload, from: Digest)?
   /// The last contribution of each worker that is part of the adapter.
   private(set) var accepted: [WorkerID: Contribution]
+  /// What the workers hold, where changes are sent; nil where they hold the adapter itself.
+  private var broadcaster: Broadcaster?
   private var optimizer: ServerOptimizer
   private let plan: UpdatePlan
 
@@ -23,7 +31,9 @@ struct ServerState {
   init(adapter: ParameterVector, plan: UpdatePlan) {
     version = 0
     self.adapter = adapter
-    broadcaster = Broadcaster(replica: adapter)
+    adapterDigest = adapter.digest
+    replicaDigest = adapterDigest
+    broadcaster = plan.down == .dense ? nil : Broadcaster(replica: adapter)
     accepted = [:]
     optimizer = ServerOptimizer(rule: plan.server, layout: adapter.layout)
     self.plan = plan
@@ -31,87 +41,101 @@ struct ServerState {
 
   /// The next version: the mean of the contributions' updates, through the server's optimizer.
   ///
-  /// Payloads are asked for and decoded one by one, in the order of `contributions`, so that the
-  /// memory is that of one accumulator.
+  /// Updates are read in the order of `contributions` and never all decoded at once: the memory is
+  /// that of one accumulator.
   mutating func commit(
-    _ contributions: [Contribution], payload: (Digest) throws -> [UInt8]
+    _ contributions: [Contribution], payload: (Digest) throws -> Payload
   ) throws {
-    let codec = plan.upCodec(from: version)
-    var mean = WeightedMean(layout: adapter.layout)
-    for contribution in contributions {
-      try mean.add(
-        payload: try payload(contribution.payload), codec: codec,
-        weight: Double(contribution.exampleCount))
+    let updates = try contributions.map { contribution in
+      (payload: try payload(contribution.payload), weight: Double(contribution.exampleCount))
     }
-    guard let delta = mean.combined() else { return }
+    let codec = plan.upCodec(from: version)
+    guard let delta = try codec.mean(of: updates, layout: adapter.layout) else { return }
     optimizer.apply(delta, to: &adapter)
+    adapterDigest = adapter.digest
     try broadcast()
     for contribution in contributions { accepted[contribution.worker] = contribution }
     version += 1
   }
 
-  /// What every worker can start from: the replica, as it is.
-  func snapshotPayload() throws -> [UInt8] {
-    try UpdateCodec.dense.encode(broadcaster.replica).payload
-  }
-
   private mutating func broadcast() throws {
-    if plan.down == .dense {
-      // A dense message is the adapter itself; there is nothing left over to remember.
-      broadcaster = Broadcaster(replica: adapter)
-    } else {
-      let before = broadcaster.replica.digest
-      lastBroadcast = (try broadcaster.broadcast(adapter, with: plan.down).payload, before)
-    }
+    // A whole adapter leaves nothing over that would have to be remembered.
+    let update = try broadcaster?.broadcast(adapter, with: plan.down)
+    lastBroadcast = update.map { (Payload($0.payload), replicaDigest) }
+    replicaDigest = broadcaster?.replica.digest ?? adapterDigest
   }
 }
 
 extension ServerState {
   private struct Header: Codable {
+    struct Broadcast: Codable {
+      var payload: Digest
+      var from: Digest
+    }
     var version: Int
     var layout: Digest
     var accepted: [Contribution]
-    var optimizerVectorCount: Int
-    var broadcastFrom: Digest?
+    var adapter: Digest
+    var replica: Digest?
+    var optimizer: [Digest]
+    var broadcast: Broadcast?
   }
 
-  /// The state as bytes that know when they are damaged.
-  func encoded() throws -> [UInt8] {
+  /// The state as it is stored; its vectors are written to drafts of `log`.
+  mutating func stored(in log: some RunLog) throws -> StoredState {
+    func written(_ vector: ParameterVector) throws -> Payload {
+      let draft = try log.makeDraft()
+      try UpdateCodec.writeDense(vector, to: draft)
+      return draft.finished()
+    }
+    let whole = try written(adapter)
+    let replica = try broadcaster.map { try written($0.replica) }
+    let averages = try optimizer.state.map(written)
     let header = Header(
       version: version, layout: adapter.layout.digest,
-      accepted: accepted.values.sorted { $0.worker < $1.worker },
-      optimizerVectorCount: optimizer.state.count, broadcastFrom: lastBroadcast?.from)
-    let vectors = [adapter, broadcaster.replica] + optimizer.state
-    return try Archive(
-      header: header, parts: vectors.map { floatBytes($0.values) } + [lastBroadcast?.payload ?? []]
-    ).encoded()
+      accepted: accepted.values.sorted { $0.worker < $1.worker }, adapter: whole.digest,
+      replica: replica?.digest, optimizer: averages.map(\.digest),
+      broadcast: lastBroadcast.map { .init(payload: $0.payload.digest, from: $0.from) })
+    snapshot = replica ?? whole
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    return StoredState(
+      bytes: Array(try encoder.encode(header)),
+      vectors: [whole] + (replica.map { [$0] } ?? []) + averages)
   }
 
   /// The state in `bytes`, of a run with this plan and layout.
-  init(decoding bytes: [UInt8], layout: ParameterLayout, plan: UpdatePlan) throws {
-    let archive = try Archive<Header>(decoding: bytes, from: "the snapshot")
-    let header = archive.header
+  init(
+    decoding bytes: [UInt8], layout: ParameterLayout, plan: UpdatePlan,
+    payload: (Digest) throws -> Payload
+  ) throws {
+    let header: Header
+    do {
+      header = try JSONDecoder().decode(Header.self, from: Data(bytes))
+    } catch {
+      throw FederationError.damagedState("the snapshot cannot be read (\(error))")
+    }
     guard header.layout == layout.digest else {
       throw FederationError.damagedState(
         "the snapshot has layout \(header.layout.short) instead of \(layout.digest.short)")
     }
-    let vectors = try archive.parts.dropLast().map { part in
-      guard let values = floats(from: part, count: layout.count) else {
-        throw FederationError.damagedState("the snapshot holds a vector of another length")
-      }
-      return ParameterVector(layout: layout, values: values)
+    guard (header.replica == nil) == (plan.down == .dense) else {
+      throw FederationError.damagedState("the snapshot was made with another downlink")
     }
-    guard header.optimizerVectorCount >= 0, vectors.count == 2 + header.optimizerVectorCount,
-      let broadcast = archive.parts.last
-    else { throw FederationError.damagedState("the snapshot lacks a part") }
+    func vector(_ digest: Digest) throws -> ParameterVector {
+      try UpdateCodec.dense.decode(try payload(digest), layout: layout)
+    }
     version = header.version
-    adapter = vectors[0]
-    broadcaster = Broadcaster(replica: vectors[1])
-    lastBroadcast = header.broadcastFrom.map { (broadcast, $0) }
+    adapter = try vector(header.adapter)
+    adapterDigest = adapter.digest
+    broadcaster = try header.replica.map { Broadcaster(replica: try vector($0)) }
+    replicaDigest = broadcaster?.replica.digest ?? adapterDigest
+    snapshot = try payload(header.replica ?? header.adapter)
+    lastBroadcast = try header.broadcast.map { (try payload($0.payload), $0.from) }
     accepted = Dictionary(
       header.accepted.map { ($0.worker, $0) }, uniquingKeysWith: { _, last in last })
     optimizer = try ServerOptimizer(
-      rule: plan.server, layout: layout, state: Array(vectors.dropFirst(2)))
+      rule: plan.server, layout: layout, state: header.optimizer.map(vector))
     self.plan = plan
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Digests
+internal import Files
 internal import Messages
 internal import Rounds
 
@@ -18,6 +19,10 @@ struct SessionTable {
     let worker: WorkerID
     var heldVersion: Int?
     var heldState: Digest?
+    /// What the worker has of a delivery that was cut off.
+    var heldPart: PayloadInbox.Part?
+    /// What is here of the worker's last upload.
+    var part: PayloadInbox.Part?
     var activity: WorkerHeartbeat.Activity?
   }
 
@@ -50,6 +55,11 @@ struct SessionTable {
   mutating func note(heldVersion: Int, state: Digest, on connection: ConnectionID) {
     entries[connection]?.heldVersion = heldVersion
     entries[connection]?.heldState = state
+    entries[connection]?.heldPart = nil
+  }
+
+  mutating func note(part: PayloadInbox.Part, on connection: ConnectionID) {
+    entries[connection]?.part = part
   }
 
   var all: [ConnectionID] { entries.keys.sorted { $0.number < $1.number } }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+public import Files
 public import Messages
 
 /// One connection as the application sees it: messages in order, both ways.
@@ -13,8 +14,8 @@ public struct Session<Incoming: Sendable, Outgoing: Sendable>: Sendable {
   ///
   /// Safe to call from several tasks: messages are not interleaved.
   public let send: @Sendable (_ message: Outgoing) async throws -> Void
-  /// Raises this peer's limits, after the hello.
-  public let admit: @Sendable (_ maximumPayloadByteCount: Int) -> Void
+  /// Raises this peer's limits, after the hello, and says where its payloads go.
+  public let admit: @Sendable (_ maximumPayloadByteCount: Int, _ inbox: PayloadInbox) -> Void
   /// The bytes in and out so far, as on the socket.
   public let traffic: @Sendable () -> Traffic
 
@@ -22,7 +23,7 @@ public struct Session<Incoming: Sendable, Outgoing: Sendable>: Sendable {
   public init(
     peer: Peer, incoming: SessionMessages<Incoming>,
     send: @escaping @Sendable (_ message: Outgoing) async throws -> Void,
-    admit: @escaping @Sendable (_ maximumPayloadByteCount: Int) -> Void,
+    admit: @escaping @Sendable (_ maximumPayloadByteCount: Int, _ inbox: PayloadInbox) -> Void,
     traffic: @escaping @Sendable () -> Traffic
   ) {
     self.peer = peer

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Digests
+internal import Files
 public import Messages
 public import Rounds
 public import Tensors
@@ -90,10 +91,13 @@ public struct Worker {
     }
     if let pending = memory.pending {
       if pending.baseVersion == assignment.baseVersion {
-        return [.send(.contribution(upload(of: pending, in: assignment.round)))]
+        return [
+          .send(
+            .contribution(upload(of: pending, in: assignment.round, after: assignment.part)))
+        ]
       }
       let counted = assignment.accepted.map {
-        $0.version == pending.baseVersion && $0.payload == pending.digest
+        $0.version == pending.baseVersion && $0.payload == pending.payload.digest
       }
       if counted == true {
         memory.settle()
@@ -125,11 +129,11 @@ public struct Worker {
     let pending = WorkerMemory.Pending(
       baseVersion: version, exampleCount: result.exampleCount, loss: result.loss,
       tokenCount: result.tokenCount, nanoseconds: duration.wholeNanoseconds,
-      payload: update.payload, digest: Digest(of: update.payload), residual: feedback.residual)
+      payload: Payload(update.payload), residual: feedback.residual)
     memory.pending = pending
     return [
       .remember(try memory.encoded()),
-      .send(.contribution(upload(of: pending, in: job.round))),
+      .send(.contribution(upload(of: pending, in: job.round, after: nil))),
     ]
   }
 
@@ -143,7 +147,8 @@ public struct Worker {
   /// Takes the coordinator's word about a contribution: a refused one is to be sent again, as
   /// part of a later one.
   public mutating func received(_ receipt: Receipt) throws -> [Order] {
-    guard receipt.refusal != nil, let pending = memory.pending, pending.digest == receipt.payload
+    guard receipt.refusal != nil, let pending = memory.pending,
+      pending.payload.digest == receipt.payload
     else { return [] }
     try memory.restore(with: plan.updates.upCodec(from: pending.baseVersion))
     return [.remember(try memory.encoded())]
@@ -179,12 +184,17 @@ public struct Worker {
     replica = (delivery.version, adapter)
   }
 
-  private func upload(of pending: WorkerMemory.Pending, in round: Int) -> Upload {
-    Upload(
+  /// The contribution; what the coordinator has of it is not sent again.
+  private func upload(
+    of pending: WorkerMemory.Pending, in round: Int, after part: PayloadInbox.Part?
+  ) -> Upload {
+    let offset = part.map { $0.digest == pending.payload.digest ? $0.byteCount : 0 } ?? 0
+    return Upload(
       contribution: Contribution(
-        round: round, baseVersion: pending.baseVersion, worker: id, payload: pending.digest,
-        exampleCount: pending.exampleCount),
+        round: round, baseVersion: pending.baseVersion, worker: id,
+        payload: pending.payload.digest, exampleCount: pending.exampleCount),
       loss: pending.loss, tokenCount: pending.tokenCount,
-      duration: .nanoseconds(pending.nanoseconds), payload: pending.payload)
+      duration: .nanoseconds(pending.nanoseconds), payload: pending.payload,
+      offset: min(offset, pending.payload.byteCount))
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Digests
+internal import Files
 internal import Tensors
 internal import Updates
 
@@ -16,8 +17,7 @@ struct WorkerMemory: Equatable {
     let loss: Double
     let tokenCount: Int
     let nanoseconds: Int64
-    let payload: [UInt8]
-    let digest: Digest
+    let payload: Payload
     /// The residual if the contribution becomes part of the adapter.
     let residual: ParameterVector
   }
@@ -75,7 +75,7 @@ extension WorkerMemory {
       header.pending = Header.Pending(
         baseVersion: pending.baseVersion, exampleCount: pending.exampleCount, loss: pending.loss,
         tokenCount: pending.tokenCount, nanoseconds: pending.nanoseconds)
-      parts += [floatBytes(pending.residual.values), pending.payload]
+      parts += [floatBytes(pending.residual.values), try pending.payload.bytes()]
     }
     return try Archive(header: header, parts: parts).encoded()
   }
@@ -100,7 +100,8 @@ extension WorkerMemory {
     }
     pending = Pending(
       baseVersion: known.baseVersion, exampleCount: known.exampleCount, loss: known.loss,
-      tokenCount: known.tokenCount, nanoseconds: known.nanoseconds, payload: archive.parts[2],
-      digest: Digest(of: archive.parts[2]), residual: try vector(1))
+      tokenCount: known.tokenCount, nanoseconds: known.nanoseconds,
+      payload: Payload(archive.parts[2]),
+      residual: try vector(1))
   }
 }

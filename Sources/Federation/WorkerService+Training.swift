@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Digests
+internal import Files
 internal import Logging
 internal import Messages
 internal import Rounds

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Digests
+public import Files
 public import Logging
 public import Messages
 internal import Randomness
@@ -55,6 +56,8 @@ public actor WorkerService {
   var worker: Worker?
   var enrolment: Enrolment?
   var outbox: AsyncStream<WorkerMessage>.Continuation?
+  /// Where adapters arrive: what came before a connection was lost need not come again.
+  private let inbox = PayloadInbox()
   let jobs: AsyncStream<Worker.TrainingJob>
   let submit: AsyncStream<Worker.TrainingJob>.Continuation
   // What training, on its own thread, looks at after each step: what to go on with, and where it is.
@@ -137,7 +140,7 @@ extension WorkerService {
           software: softwareVersion, model: resources.model, layout: nil,
           heldVersion: held?.version, heldState: held?.state,
           memoryByteCount: resources.memoryByteCount, coreCount: resources.coreCount,
-          exampleCount: 0)))
+          exampleCount: 0, part: try inbox.part())))
     let (messages, outbox) = AsyncStream<WorkerMessage>.makeStream()
     self.outbox = outbox
     defer { self.outbox = nil }
@@ -181,7 +184,7 @@ extension WorkerService {
     case .welcome(let welcome):
       heard.adopt(interval: welcome.heartbeatInterval, limit: welcome.silenceLimit)
       let layout = try await enrol(welcome)
-      session.admit(UpdateCodec.dense.maximumPayloadByteCount(for: layout))
+      session.admit(UpdateCodec.dense.maximumPayloadByteCount(for: layout), inbox)
       backoff.reset()
     case .refused(let refusal):
       let error = FederationError.refused(refusal)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CMessages
 internal import Digests
+internal import Files
 internal import Rounds
 
 extension AssignmentMessage {
@@ -11,6 +12,7 @@ extension AssignmentMessage {
     try Self.fields.check("base_version", baseVersion)
     try Self.fields.check("remaining", remaining)
     if let accepted { try Self.fields.check("accepted.version", accepted.version) }
+    if let part { try Self.fields.check("part.byte_count", part.byteCount) }
     guard let adapter else { return }
     try Self.fields.check("adapter.version", adapter.version)
     guard let base = adapter.baseVersion else { return }
@@ -23,6 +25,9 @@ extension AssignmentMessage {
 
   func packed() throws(MessageError) -> PackedMessage {
     try check()
+    if let adapter {
+      try Self.fields.check("adapter.offset", adapter.offset, in: 0...adapter.payload.byteCount)
+    }
     let body = packedBody { arena in
       Tern__Assignment.made {
         $0.round = UInt64(round)
@@ -30,9 +35,11 @@ extension AssignmentMessage {
         $0.remaining = UInt64(remaining.wholeNanoseconds)
         if let accepted { $0.accepted = arena.placed(accepted.wired(arena)) }
         if let adapter { $0.adapter = arena.placed(adapter.wired(arena)) }
+        if let part { $0.part = arena.part(part) }
       }
     }
-    return PackedMessage(.assignment, body, payload: adapter?.payload ?? [])
+    return PackedMessage(
+      .assignment, body, payload: adapter?.payload, offset: adapter?.offset ?? 0)
   }
 
   static func unpacked(
@@ -47,7 +54,10 @@ extension AssignmentMessage {
         baseVersion: Int(clamping: assignment.base_version),
         remaining: duration(assignment.remaining),
         accepted: try pointed(assignment.accepted).map(Accepted.init),
-        adapter: try adapter.map(AdapterDelivery.init))
+        adapter: try adapter.map(AdapterDelivery.init),
+        part: try pointed(assignment.part).map { (part) throws(MessageError) in
+          try fields.part("part", part)
+        })
       let announced = try adapter.map { (delivery) throws(MessageError) in
         try fields.announcement(delivery.payload)
       }
@@ -58,13 +68,14 @@ extension AssignmentMessage {
     return .announcing(announced) { .assignment(message.carrying($0)) }
   }
 
-  private func carrying(_ payload: [UInt8]) -> AssignmentMessage {
+  private func carrying(_ payload: Payload) -> AssignmentMessage {
     AssignmentMessage(
       round: round, baseVersion: baseVersion, remaining: remaining, accepted: accepted,
       adapter: adapter.map {
         AdapterDelivery(
-          version: $0.version, baseVersion: $0.baseVersion, state: $0.state, payload: payload)
-      })
+          version: $0.version, baseVersion: $0.baseVersion, state: $0.state, payload: payload,
+          offset: $0.offset)
+      }, part: part)
   }
 }
 
@@ -93,17 +104,20 @@ extension AdapterDelivery {
         $0.base_version = UInt64(baseVersion)
       }
       $0.state = arena.data(state.bytes)
-      $0.payload = arena.announcement(Digest(of: payload), byteCount: payload.count)
+      $0.payload = arena.announcement(payload, offset: offset)
     }
   }
 
   /// A delivery whose payload is still to come.
   fileprivate init(_ delivery: Tern__AdapterDelivery) throws(MessageError) {
     let fields = WireFields(message: "assignment")
+    let state = try fields.digest("adapter.state", delivery.state)
+    let announced = try fields.announcement(delivery.payload)
     self.init(
       version: Int(clamping: delivery.version),
       baseVersion: delivery.base_case == TERN__ADAPTER_DELIVERY__BASE_BASE_VERSION
         ? Int(clamping: delivery.base_version) : nil,
-      state: try fields.digest("adapter.state", delivery.state), payload: [])
+      state: state, payload: announced.placeholder,
+      offset: announced.offset)
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Digests
+public import Files
 
 /// A task for a worker, with the adapter to start from where it does not hold that yet.
 public struct AssignmentMessage: Hashable, Sendable {
@@ -27,17 +28,20 @@ public struct AssignmentMessage: Hashable, Sendable {
   public let accepted: Accepted?
   /// The way to `baseVersion`; nil when the worker holds it.
   public let adapter: AdapterDelivery?
+  /// What is at the coordinator of the payload that this worker sent last.
+  public let part: PayloadInbox.Part?
 
   /// A task of `round`; a deadline that has passed leaves no time, not less than none.
   public init(
     round: Int, baseVersion: Int, remaining: Duration, accepted: Accepted?,
-    adapter: AdapterDelivery?
+    adapter: AdapterDelivery?, part: PayloadInbox.Part? = nil
   ) {
     self.round = round
     self.baseVersion = baseVersion
     self.remaining = max(.zero, remaining)
     self.accepted = accepted
     self.adapter = adapter
+    self.part = part
   }
 }
 
@@ -50,13 +54,16 @@ public struct AdapterDelivery: Hashable, Sendable {
   /// The digest of the adapter afterwards.
   public let state: Digest
   /// The encoded adapter, or the encoded change.
-  public let payload: [UInt8]
+  public let payload: Payload
+  /// How many bytes of the payload the worker has already, and is not sent again.
+  public let offset: Int
 
   /// A delivery of `version`.
-  public init(version: Int, baseVersion: Int?, state: Digest, payload: [UInt8]) {
+  public init(version: Int, baseVersion: Int?, state: Digest, payload: Payload, offset: Int = 0) {
     self.version = version
     self.baseVersion = baseVersion
     self.state = state
     self.payload = payload
+    self.offset = offset
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CMessages
 internal import Digests
+internal import Files
 
 extension Hello {
   private static var fields: WireFields { WireFields(message: "hello") }
@@ -10,6 +11,7 @@ extension Hello {
     if let heldVersion { try Self.fields.check("held_version", heldVersion) }
     try Self.fields.check("core_count", coreCount, in: 1...WireLimit.coreCount)
     try Self.fields.check("example_count", exampleCount)
+    if let part { try Self.fields.check("part.byte_count", part.byteCount) }
   }
 
   func packed() throws(MessageError) -> PackedMessage {
@@ -31,6 +33,7 @@ extension Hello {
           $0.memory_byte_count = memoryByteCount
           $0.core_count = UInt32(coreCount)
           $0.example_count = UInt64(exampleCount)
+          if let part { $0.part = arena.part(part) }
         }
       })
   }
@@ -50,7 +53,10 @@ extension Hello {
         heldState: try Self.fields.optionalDigest("held_state", hello.held_state),
         memoryByteCount: hello.memory_byte_count,
         coreCount: Int(hello.core_count),
-        exampleCount: Int(clamping: hello.example_count))
+        exampleCount: Int(clamping: hello.example_count),
+        part: try pointed(hello.part).map { (part) throws(MessageError) in
+          try Self.fields.part("part", part)
+        })
     }
     try check()
   }

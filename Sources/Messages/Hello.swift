@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Digests
+public import Files
 
 /// A worker's first message: the versions it speaks, the model it holds, the machine it is.
 ///
@@ -25,12 +26,14 @@ public struct Hello: Hashable, Sendable {
   public let coreCount: Int
   /// The examples the worker has to learn from; 0 when it cannot know before the welcome.
   public let exampleCount: Int
+  /// What arrived of an adapter before a connection was lost.
+  public let part: PayloadInbox.Part?
 
   /// A worker's introduction.
   public init(
     protocolVersion: Int = Schema.protocolVersion, schema: Digest = Schema.digest, software: String,
     model: Digest, layout: Digest?, heldVersion: Int?, heldState: Digest?,
-    memoryByteCount: UInt64, coreCount: Int, exampleCount: Int
+    memoryByteCount: UInt64, coreCount: Int, exampleCount: Int, part: PayloadInbox.Part? = nil
   ) {
     self.protocolVersion = protocolVersion
     self.schema = schema
@@ -42,5 +45,6 @@ public struct Hello: Hashable, Sendable {
     self.memoryByteCount = memoryByteCount
     self.coreCount = coreCount
     self.exampleCount = exampleCount
+    self.part = part
   }
 }

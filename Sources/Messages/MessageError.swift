@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Digests
+public import Files
 
 /// What is wrong with bytes from the other side, or with a message that was to be sent.
 ///
@@ -25,10 +26,10 @@ public enum MessageError: Error, Equatable, Sendable {
   case misplacedChunk(offset: UInt64, expected: Int)
   /// A chunk that ends behind the end of its payload.
   case chunkPastEnd(end: Int, total: Int)
-  /// A chunk whose bytes are not those of its checksum.
-  case damagedChunk(offset: Int)
   /// A payload whose bytes are not those of its digest.
-  case damagedPayload(expected: Digest, actual: Digest)
+  case damagedPayload(Digest)
+  /// A payload cannot be stored, or not be read to be sent.
+  case storage(FileError)
 }
 
 extension MessageError: CustomStringConvertible {
@@ -55,10 +56,9 @@ extension MessageError: CustomStringConvertible {
       "a chunk begins at byte \(offset) of its payload, expected \(expected)"
     case .chunkPastEnd(let end, let total):
       "a chunk ends at byte \(end) of a payload of \(total)"
-    case .damagedChunk(let offset):
-      "the chunk at byte \(offset) of a payload does not have its checksum; send it again"
-    case .damagedPayload(let expected, let actual):
-      "a payload has the digest \(actual), announced was \(expected); send it again"
+    case .damagedPayload(let expected):
+      "the bytes of a payload are not those of its digest \(expected); send it again"
+    case .storage(let error): "\(error)"
     }
   }
 }

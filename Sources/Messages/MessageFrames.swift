@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Digests
+public import Files
 
 /// The frames of one message, made one at a time: first the message, then the chunks.
 ///
-/// A sender that waits for room between them holds one chunk beside the payload, not a second
-/// payload. Heartbeats may go out between them, other messages may not.
-public struct MessageFrames: Sequence, IteratorProtocol, Sendable {
+/// A sender that waits for room between them holds one chunk beside the payload, and of a payload
+/// in a file nothing else. Heartbeats may go out between them, other messages may not.
+public struct MessageFrames: Sendable {
   private var head: [UInt8]?
-  private let payload: [UInt8]
+  private let payload: Payload?
   private let chunkByteCount: Int
-  private var offset = 0
+  private var offset: Int
 
   /// The frames of `message`.
   init(_ message: PackedMessage, chunkByteCount: Int) {
@@ -17,41 +17,33 @@ public struct MessageFrames: Sequence, IteratorProtocol, Sendable {
       FrameHeader.bytes(type: message.type, bodyByteCount: message.body.count) + message.body
     self.payload = message.payload
     self.chunkByteCount = chunkByteCount
+    self.offset = message.offset
   }
 
   /// The next frame as it goes out; nil when all are out.
-  public mutating func next() -> [UInt8]? {
+  ///
+  /// - Throws: when a payload's file cannot be read.
+  public mutating func next() throws(FileError) -> [UInt8]? {
     if let head {
       self.head = nil
       return head
     }
-    guard offset < payload.count else { return nil }
-    let end = Swift.min(payload.count, offset + chunkByteCount)
+    guard let payload, offset < payload.byteCount else { return nil }
+    let end = min(payload.byteCount, offset + chunkByteCount)
     defer { offset = end }
-    return chunkFrame(payload[offset..<end])
+    return try chunkFrame(of: payload, offset..<end)
   }
 
-  private func chunkFrame(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
-    let bodyByteCount = ChunkHeader.byteCount + bytes.count
-    var frame = FrameHeader.bytes(type: .chunk, bodyByteCount: bodyByteCount)
-    frame.reserveCapacity(frame.count + bodyByteCount)
-    frame += bigEndianBytes(UInt64(bytes.startIndex))
-    frame += ChunkHeader.checksum(of: bytes)
-    frame += bytes
-    return frame
+  private func chunkFrame(of payload: Payload, _ range: Range<Int>) throws(FileError) -> [UInt8] {
+    let bodyByteCount = ChunkHeader.byteCount + range.count
+    let header =
+      FrameHeader.bytes(type: .chunk, bodyByteCount: bodyByteCount)
+      + bigEndianBytes(UInt64(range.lowerBound))
+    return try payload.bytes(in: range, after: header)
   }
 }
 
-/// What stands before the bytes of a chunk: their offset in the payload, and their checksum.
+/// What stands before the bytes of a chunk: their offset in the payload.
 enum ChunkHeader {
-  static let offsetByteCount = 8
-  static let checksumByteCount = 8
-  static let byteCount = offsetByteCount + checksumByteCount
-
-  /// The first bytes of the SHA-256 of `bytes`.
-  static func checksum(of bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
-    var hasher = DigestHasher()
-    bytes.withUnsafeBytes { hasher.update($0) }
-    return hasher.finalized().bytes.prefix(checksumByteCount)
-  }
+  static let byteCount = 8
 }

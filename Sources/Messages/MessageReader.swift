@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
+public import Files
 public import Rounds
 
 /// Puts the messages of the other side together from bytes that arrive in pieces of any size.
 ///
 /// Feed what arrived, then take messages until there is none. Between two such turns a reader
-/// holds less than one frame and at most one payload, both within its limits; every length is
-/// compared with them before memory is taken for it. After an error every further call throws
+/// holds less than one frame, and its inbox at most one payload, both within its limits; every
+/// length is compared with them before memory is taken for it. After an error every further call throws
 /// the same error.
 public struct MessageReader<Message: Sendable>: Sendable {
   /// How much is taken from the other side; a change applies to what `next` has not returned yet.
   public var limits: FrameLimits
+  /// Where payloads go while they arrive.
+  public var inbox = PayloadInbox()
   /// The frames of unknown but skippable types that were skipped.
   public private(set) var skippedFrameCount = 0
 
@@ -115,7 +118,7 @@ public struct MessageReader<Message: Sendable>: Sendable {
       case .whole(let message): return message
       case .announcing(let announced, let complete):
         payload = try PayloadAssembly(
-          announced, limit: limits.maximumPayloadByteCount, complete: complete)
+          announced, limit: limits.maximumPayloadByteCount, inbox: inbox, complete: complete)
         return try finishedPayload()
       }
     }

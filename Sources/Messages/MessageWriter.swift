@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Files
 
 /// Turns the messages of one side into frames.
 public struct MessageWriter<Message: Sendable>: Sendable {
@@ -50,12 +51,15 @@ extension MessageWriter where Message == CoordinatorMessage {
 struct PackedMessage {
   let type: FrameType
   let body: [UInt8]
-  /// What follows in chunks; may be empty.
-  let payload: [UInt8]
+  /// What follows in chunks, if anything.
+  let payload: Payload?
+  /// The first byte that follows.
+  let offset: Int
 
-  init(_ type: FrameType, _ body: [UInt8], payload: [UInt8] = []) {
+  init(_ type: FrameType, _ body: [UInt8], payload: Payload? = nil, offset: Int = 0) {
     self.type = type
     self.body = body
     self.payload = payload
+    self.offset = offset
   }
 }

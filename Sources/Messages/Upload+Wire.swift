@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CMessages
+internal import Files
 internal import Rounds
 
 extension Upload {
@@ -15,18 +16,20 @@ extension Upload {
 
   func packed() throws(MessageError) -> PackedMessage {
     try check()
+    try WireFields(message: "contribution").check(
+      "payload.offset", offset, in: 0...payload.byteCount)
     let body = packedBody { arena in
       Tern__Contribution.made {
         $0.round = UInt64(contribution.round)
         $0.base_version = UInt64(contribution.baseVersion)
-        $0.payload = arena.announcement(contribution.payload, byteCount: payload.count)
+        $0.payload = arena.announcement(payload, offset: offset)
         $0.example_count = UInt64(contribution.exampleCount)
         $0.loss = loss
         $0.token_count = UInt64(tokenCount)
         $0.duration = UInt64(duration.wholeNanoseconds)
       }
     }
-    return PackedMessage(.contribution, body, payload: payload)
+    return PackedMessage(.contribution, body, payload: payload, offset: offset)
   }
 
   static func unpacked(
@@ -44,16 +47,17 @@ extension Upload {
         Upload(
           contribution: contribution, loss: upload.loss,
           tokenCount: Int(clamping: upload.token_count),
-          duration: Messages.duration(upload.duration), payload: []), announced
+          duration: Messages.duration(upload.duration), payload: announced.placeholder,
+          offset: announced.offset), announced
       )
     }
     try upload.check()
     return .announcing(announced) { .contribution(upload.carrying($0)) }
   }
 
-  private func carrying(_ payload: [UInt8]) -> Upload {
+  private func carrying(_ payload: Payload) -> Upload {
     Upload(
       contribution: contribution, loss: loss, tokenCount: tokenCount, duration: duration,
-      payload: payload)
+      payload: payload, offset: offset)
   }
 }

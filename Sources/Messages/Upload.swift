@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+public import Files
 public import Rounds
 
 /// A contribution with its payload and what the worker measured.
@@ -12,17 +13,20 @@ public struct Upload: Hashable, Sendable {
   /// How long training took on the worker.
   public let duration: Duration
   /// The encoded update, the bytes that `contribution.payload` is the digest of.
-  public let payload: [UInt8]
+  public let payload: Payload
+  /// How many bytes of the payload are at the coordinator already, and not sent again.
+  public let offset: Int
 
   /// `payload` as the answer to a round.
   public init(
     contribution: Contribution, loss: Double, tokenCount: Int, duration: Duration,
-    payload: [UInt8]
+    payload: Payload, offset: Int = 0
   ) {
     self.contribution = contribution
     self.loss = loss
     self.tokenCount = tokenCount
     self.duration = duration
     self.payload = payload
+    self.offset = offset
   }
 }

@@ -2,6 +2,7 @@
 internal import CMessages
 internal import CProtobufC
 internal import Digests
+internal import Files
 
 /// Checks the fields of one message, whichever way it goes, and reads those that need it.
 struct WireFields {
@@ -76,8 +77,21 @@ struct WireFields {
     _ payload: UnsafeMutablePointer<Tern__Payload>?
   ) throws(MessageError) -> AnnouncedPayload {
     guard let payload = pointed(payload) else { throw invalid("payload", "is missing") }
+    guard payload.offset <= payload.byte_count else {
+      throw invalid(
+        "payload.offset", "is \(payload.offset), expected at most \(payload.byte_count)")
+    }
     return AnnouncedPayload(
-      digest: try digest("payload.digest", payload.digest), byteCount: payload.byte_count)
+      digest: try digest("payload.digest", payload.digest), byteCount: payload.byte_count,
+      offset: Int(clamping: payload.offset))
+  }
+
+  /// What a message says is there of a payload.
+  func part(_ field: String, _ part: Tern__Part) throws(MessageError) -> PayloadInbox.Part {
+    let byteCount = Int(clamping: part.byte_count)
+    try check("\(field).byte_count", byteCount)
+    return PayloadInbox.Part(
+      digest: try digest("\(field).digest", part.digest), byteCount: byteCount)
   }
 }
 

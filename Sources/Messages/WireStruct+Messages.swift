@@ -8,6 +8,10 @@ extension Tern__Payload: WireStruct {
   static func initialize(_ message: UnsafeMutablePointer<Self>) { tern__payload__init(message) }
 }
 
+extension Tern__Part: WireStruct {
+  static func initialize(_ message: UnsafeMutablePointer<Self>) { tern__part__init(message) }
+}
+
 extension Tern__Hello: WireStruct {
   static func initialize(_ message: UnsafeMutablePointer<Self>) { tern__hello__init(message) }
 }

@@ -2,6 +2,7 @@
 internal import CMessages
 internal import CProtobufC
 internal import Digests
+internal import Files
 
 // All of the module's unsafe code. The contract:
 //
@@ -108,14 +109,22 @@ final class PackingArena {
     return UnsafeMutableRawPointer(copied(bytes)).bindMemory(to: CChar.self, capacity: bytes.count)
   }
 
-  /// What a message says about the payload of `byteCount` bytes that follows it.
-  func announcement(
-    _ digest: Digest, byteCount: Int
-  ) -> UnsafeMutablePointer<Tern__Payload> {
+  /// What a message says about the payload that follows it, from `offset` on.
+  func announcement(_ payload: Payload, offset: Int) -> UnsafeMutablePointer<Tern__Payload> {
     placed(
       Tern__Payload.made {
-        $0.digest = data(digest.bytes)
-        $0.byte_count = UInt64(byteCount)
+        $0.digest = data(payload.digest.bytes)
+        $0.byte_count = UInt64(payload.byteCount)
+        $0.offset = UInt64(offset)
+      })
+  }
+
+  /// What is there of a payload.
+  func part(_ part: PayloadInbox.Part) -> UnsafeMutablePointer<Tern__Part> {
+    placed(
+      Tern__Part.made {
+        $0.digest = data(part.digest.bytes)
+        $0.byte_count = UInt64(part.byteCount)
       })
   }
 

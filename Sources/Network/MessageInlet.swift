@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Files
 internal import Logging
 internal import Messages
 internal import NIOCore
@@ -9,7 +10,7 @@ actor MessageInlet<Message: Sendable> {
   typealias Bytes = NIOAsyncChannelInboundStream<ByteBuffer>
 
   /// What the reader takes; may be raised from anywhere, and holds from the next frame on.
-  let limits: LimitsBox
+  let terms: TermsBox
   private var reader: MessageReader<Message>
   private var bytes: Bytes.AsyncIterator
   private let logger: Logger
@@ -17,7 +18,7 @@ actor MessageInlet<Message: Sendable> {
   private var isReading = false
 
   init(reader: MessageReader<Message>, bytes: Bytes, logger: Logger, failureLevel: Logger.Level) {
-    self.limits = LimitsBox(reader.limits)
+    self.terms = TermsBox(Terms(limits: reader.limits, inbox: reader.inbox))
     self.reader = reader
     self.bytes = bytes.makeAsyncIterator()
     self.logger = logger
@@ -43,7 +44,9 @@ actor MessageInlet<Message: Sendable> {
 
   private func nextMessage() async throws -> Message? {
     while true {
-      reader.limits = limits.value
+      let terms = terms.value
+      reader.limits = terms.limits
+      reader.inbox = terms.inbox
       if let message = try reader.next() { return message }
       var bytes = self.bytes
       defer { self.bytes = bytes }
@@ -57,14 +60,20 @@ actor MessageInlet<Message: Sendable> {
   }
 }
 
-/// The limits of one reader, set by one task and read by another.
-final class LimitsBox: Sendable {
-  private let limits: Mutex<FrameLimits>
+/// What one reader takes, and where it puts it.
+struct Terms: Sendable {
+  var limits: FrameLimits
+  var inbox: PayloadInbox
+}
 
-  init(_ limits: FrameLimits) { self.limits = Mutex(limits) }
+/// The terms of one reader, set by one task and read by another.
+final class TermsBox: Sendable {
+  private let terms: Mutex<Terms>
 
-  var value: FrameLimits {
-    get { limits.withLock { $0 } }
-    set { limits.withLock { $0 = newValue } }
+  init(_ terms: Terms) { self.terms = Mutex(terms) }
+
+  var value: Terms {
+    get { terms.withLock { $0 } }
+    set { terms.withLock { $0 = newValue } }
   }
 }

@@ -36,7 +36,8 @@ final class MessageOutlet<Message: Sendable>: Sendable {
 
   private func write(_ frames: MessageFrames) async throws {
     var hasBegun = false
-    for frame in frames {
+    var frames = frames
+    while let frame = try frames.next() {
       do {
         try Task.checkCancellation()
         try await write(frame)

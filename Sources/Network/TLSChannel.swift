@@ -60,13 +60,13 @@ struct TLSChannel: Sendable {
     let inlet = MessageInlet(
       reader: reader, bytes: bytes, logger: logger, failureLevel: failureLevel)
     let outlet = MessageOutlet(channel: channel, writer: writer, isHeartbeat: isHeartbeat)
-    let limits = inlet.limits
+    let terms = inlet.terms
     let meter = meter
     return Session(
       peer: Peer(name: name, address: address),
       incoming: SessionMessages { try await inlet.next() },
       send: { try await outlet.send($0) },
-      admit: { limits.value = .peer(maximumPayloadByteCount: $0) },
+      admit: { terms.value = Terms(limits: .peer(maximumPayloadByteCount: $0), inbox: $1) },
       traffic: { meter.traffic })
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Checkpoints
 public import Federation
+internal import Files
 internal import Foundation
 public import Logging
 public import Messages

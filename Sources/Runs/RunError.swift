@@ -10,7 +10,7 @@ public enum RunError: Error, Equatable, CustomStringConvertible {
   case differentRun(path: String, what: String, found: String, expected: String)
   /// Another coordinator has the run open.
   case inUse(path: String, holder: String)
-  /// The store was written by a newer version of the program.
+  /// The store was written by a version of the program with another format.
   case newerFormat(path: String)
   /// The store is not what was written.
   case damaged(path: String, reason: String)
@@ -36,7 +36,7 @@ public enum RunError: Error, Equatable, CustomStringConvertible {
     case .inUse(let path, let holder):
       "\(path) is in use by \(holder); stop that coordinator first"
     case .newerFormat(let path):
-      "\(path) was written by a newer version of Tern; use that version"
+      "\(path) was written by another version of Tern; use that version"
     case .damaged(let path, let reason):
       "\(path) is damaged: \(reason); restore it from a copy, or start the run anew"
     case .full(let path):

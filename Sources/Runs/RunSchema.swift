@@ -8,7 +8,7 @@ enum RunSchema {
 
   static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()
-    migrator.registerMigration("1: journal, payloads, snapshots") { database in
+    migrator.registerMigration("2: journal, payloads and who needs them, snapshots") { database in
       try database.execute(sql: tables)
       try database.execute(sql: "PRAGMA application_id = \(applicationID)")
     }
@@ -35,10 +35,17 @@ enum RunSchema {
       event TEXT NOT NULL
     ) STRICT;
     CREATE TABLE payload (
-      digest TEXT NOT NULL UNIQUE,
-      baseVersion INTEGER,
-      bytes BLOB NOT NULL
+      digest TEXT PRIMARY KEY,
+      byteCount INTEGER NOT NULL,
+      bytes BLOB
     ) STRICT;
+    CREATE TABLE claim (
+      kind TEXT NOT NULL,
+      version INTEGER NOT NULL,
+      digest TEXT NOT NULL REFERENCES payload,
+      PRIMARY KEY (kind, version, digest)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX claimOfPayload ON claim (digest);
     CREATE TABLE snapshot (
       version INTEGER PRIMARY KEY,
       sequence INTEGER NOT NULL,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Digests
+public import Files
 internal import FoundationEssentials
 internal import GRDB
 public import Rounds
@@ -12,6 +13,7 @@ extension RunStore {
   ///   - version: The version after the last one.
   ///   - adapter: The digest of the adapter's values.
   ///   - broadcast: The payload by which the workers follow, if they are to.
+  ///   - vectors: The payloads that `state` names; they stay as long as it does.
   ///   - engine: The engine as `event` left it.
   ///   - event: `aggregated`, as the engine took it at `time`.
   /// - Returns: The event's place in the journal.
@@ -19,20 +21,24 @@ extension RunStore {
   @discardableResult
   public func commit(
     version: Int, round: Int, adapter: Digest, contributions: [Contribution],
-    broadcast: [UInt8]?, state: [UInt8], engine: RoundEngine, event: RoundEngine.Event,
+    broadcast: Payload?, state: [UInt8], vectors: [Payload] = [], engine: RoundEngine,
+    event: RoundEngine.Event,
     at time: RunTime, metrics: [String] = []
   ) throws(RunError) -> Int {
-    let broadcastDigest = broadcast.map(Digest.init(of:))
     let commit = Commit(
       version: version, round: round, time: time, contributions: contributions, adapter: adapter,
-      broadcast: broadcastDigest)
-    return try write { connection in
+      broadcast: broadcast?.digest)
+    try keep((broadcast.map { [$0] } ?? []) + vectors)
+    let (sequence, unneeded) = try write { connection in
       let last = try Int.fetchOne(connection, sql: "SELECT max(version) FROM snapshot") ?? 0
       guard version == last + 1 else {
         throw RunError.versionOutOfOrder(version: version, expected: last + 1)
       }
-      if let broadcast, let broadcastDigest {
-        try Self.insertPayload(connection, broadcastDigest, broadcast, baseVersion: nil)
+      if let broadcast {
+        try insertPayload(connection, broadcast, for: .broadcast(version: version))
+      }
+      for vector in vectors {
+        try insertPayload(connection, vector, for: .state(version: version))
       }
       let sequence = try Self.insertEvent(connection, event, at: time)
       try commit.insert(connection)
@@ -41,8 +47,10 @@ extension RunStore {
       try connection.execute(
         sql: "DELETE FROM snapshot WHERE version < ?", arguments: [version - 1])
       try Self.insertMetrics(connection, metrics, at: time)
-      return sequence
+      return (sequence, try Self.dropClaims(connection, "state", before: version - 1))
     }
+    try removeFiles(of: unneeded)
+    return sequence
   }
 
   /// The newest version with all that is needed to go on from it.

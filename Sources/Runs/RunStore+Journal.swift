@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Digests
+public import Files
 internal import FoundationEssentials
 internal import GRDB
 public import Rounds
@@ -26,16 +27,16 @@ extension RunStore {
   /// - Throws: `differentPayload` unless the payload has the digest that the contribution names.
   @discardableResult
   public func record(
-    _ contribution: Contribution, payload: [UInt8], event: RoundEngine.Event, at time: RunTime,
+    _ contribution: Contribution, payload: Payload, event: RoundEngine.Event, at time: RunTime,
     metrics: [String] = []
   ) throws(RunError) -> Int {
-    let digest = Digest(of: payload)
-    guard digest == contribution.payload else {
-      throw .differentPayload(named: contribution.payload, actual: digest)
+    guard payload.digest == contribution.payload else {
+      throw .differentPayload(named: contribution.payload, actual: payload.digest)
     }
+    try keep([payload])
     return try write { connection in
-      try Self.insertPayload(
-        connection, digest, payload, baseVersion: contribution.baseVersion)
+      try insertPayload(
+        connection, payload, for: .contribution(baseVersion: contribution.baseVersion))
       let sequence = try Self.insertEvent(connection, event, at: time)
       try Self.insertMetrics(connection, metrics, at: time)
       return sequence

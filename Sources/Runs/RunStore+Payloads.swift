@@ -1,31 +1,89 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Digests
+public import Files
 internal import FoundationEssentials
 internal import GRDB
 
-extension RunStore {
-  /// Stores a payload under its digest; again is the same as once.
-  ///
-  /// - Returns: The digest.
-  @discardableResult
-  public func put(_ payload: [UInt8]) throws(RunError) -> Digest {
-    let digest = Digest(of: payload)
-    try write { try Self.insertPayload($0, digest, payload, baseVersion: nil) }
-    return digest
+/// What a payload is needed for: it is there as long as anything needs it.
+enum PayloadClaim {
+  /// A worker contributed it to the version after this one.
+  case contribution(baseVersion: Int)
+  /// Workers follow to this version by it.
+  case broadcast(version: Int)
+  /// A part of the state of this version.
+  case state(version: Int)
+  /// It was stored for good.
+  case kept
+
+  var kind: String {
+    switch self {
+    case .contribution: "contribution"
+    case .broadcast: "broadcast"
+    case .state: "state"
+    case .kept: "kept"
+    }
   }
 
-  /// The payload of a digest, read and verified.
+  var version: Int {
+    switch self {
+    case .contribution(let version), .broadcast(let version), .state(let version): version
+    case .kept: 0
+    }
+  }
+}
+
+extension RunStore {
+  /// Where the payloads of `sender` arrive, to be recorded from there.
+  ///
+  /// - Parameter sender: letters, digits, `-`, `_` and `.`.
+  public func inbox(of sender: String) -> PayloadInbox {
+    guard let files else { return PayloadInbox() }
+    return PayloadInbox(folder: files.incoming, sender: sender) { digest in
+      // What cannot be read has to come again.
+      (try? self.hasPayload(digest)) == true ? try? self.payload(of: digest) : nil
+    }
+  }
+
+  /// A draft of something to be stored.
+  public func draft() throws(RunError) -> PayloadDraft {
+    guard let files else { return PayloadDraft() }
+    return try storing { () throws(FileError) in try files.draft() }
+  }
+
+  /// Stores a payload for good; again is the same as once.
+  public func put(_ payload: Payload) throws(RunError) {
+    try keep([payload])
+    try write { try insertPayload($0, payload, for: .kept) }
+  }
+
+  /// The payload of a digest, verified.
   ///
   /// - Throws: `missingPayload` if there is none, `damaged` if it is not what was stored.
-  public func payload(of digest: Digest) throws(RunError) -> [UInt8] {
-    let stored = try read { connection in
-      try Data.fetchOne(
-        connection, sql: "SELECT bytes FROM payload WHERE digest = ?",
+  public func payload(of digest: Digest) throws(RunError) -> Payload {
+    let row = try read { connection in
+      try Row.fetchOne(
+        connection, sql: "SELECT byteCount, bytes FROM payload WHERE digest = ?",
         arguments: [digest.description])
     }
-    guard let stored else { throw .missingPayload(digest) }
-    let payload = [UInt8](stored)
-    guard Digest(of: payload) == digest else {
+    guard let row else { throw .missingPayload(digest) }
+    let bytes: Data?
+    let byteCount: Int
+    do {
+      bytes = try row.decode(Data?.self, forColumn: "bytes")
+      byteCount = try row.decode(forColumn: "byteCount")
+    } catch {
+      throw RunError(error, path: path)
+    }
+    let payload: Payload?
+    if let bytes {
+      let whole = Payload([UInt8](bytes))
+      payload = whole.digest == digest ? whole : nil
+    } else {
+      payload = try storing { () throws(FileError) in
+        try files?.payload(of: digest, byteCount: byteCount)
+      }
+    }
+    guard let payload else {
       throw .damaged(path: path, reason: "the payload \(digest) has changed")
     }
     return payload
@@ -38,33 +96,79 @@ extension RunStore {
 
   /// Deletes what workers contributed to versions up to `version`, committed or not.
   ///
-  /// Broadcast payloads and those stored by `put` stay. The room is used again for later payloads.
+  /// What is needed for anything else stays. The room is used again for later payloads.
   /// - Returns: How many payloads were deleted.
   @discardableResult
   public func deleteContributedPayloads(upToVersion version: Int) throws(RunError) -> Int {
-    try write { connection in
-      try connection.execute(
-        sql: """
-          DELETE FROM payload WHERE baseVersion < ?
-            AND digest NOT IN (SELECT broadcast FROM "commit" WHERE broadcast IS NOT NULL)
-          """, arguments: [version])
-      return connection.changesCount
+    let deleted = try write { connection in
+      try Self.dropClaims(connection, "contribution", before: version)
+    }
+    try removeFiles(of: deleted)
+    return deleted.count
+  }
+}
+
+// MARK: - Within transactions
+
+extension RunStore {
+  /// Puts the files of large payloads on the disk, before a transaction speaks of them.
+  func keep(_ payloads: [Payload]) throws(RunError) {
+    guard let files else { return }
+    for payload in payloads where payload.byteCount > PayloadFolder.inlineByteCount {
+      guard try !hasPayload(payload.digest) else { continue }
+      try storing { () throws(FileError) in try files.keep(payload) }
     }
   }
 
-  /// `baseVersion` says how long a contributed payload is of use; nil keeps it for good.
-  static func insertPayload(
-    _ connection: Database, _ digest: Digest, _ payload: [UInt8], baseVersion: Int?
+  /// Notes a payload and what it is needed for.
+  func insertPayload(
+    _ connection: Database, _ payload: Payload, for claim: PayloadClaim
   ) throws {
-    if try hasPayload(connection, digest) {
-      // max() of anything and NULL is NULL: what is kept for good stays so.
+    if try !Self.hasPayload(connection, payload.digest) {
+      let isInline = files == nil || payload.byteCount <= PayloadFolder.inlineByteCount
       try connection.execute(
-        sql: "UPDATE payload SET baseVersion = max(baseVersion, ?) WHERE digest = ?",
-        arguments: [baseVersion, digest.description])
-    } else {
+        sql: "INSERT INTO payload (digest, byteCount, bytes) VALUES (?, ?, ?)",
+        arguments: [
+          payload.digest.description, payload.byteCount,
+          isInline ? Data(try payload.bytes()) : nil,
+        ])
+    }
+    try connection.execute(
+      sql: "INSERT OR IGNORE INTO claim (kind, version, digest) VALUES (?, ?, ?)",
+      arguments: [claim.kind, claim.version, payload.digest.description])
+  }
+
+  /// Drops what is needed for versions before `version`; gives the payloads that nobody needs.
+  static func dropClaims(
+    _ connection: Database, _ kind: String, before version: Int
+  ) throws -> [Digest] {
+    let dropped = try String.fetchSet(
+      connection, sql: "DELETE FROM claim WHERE kind = ? AND version < ? RETURNING digest",
+      arguments: [kind, version])
+    return try dropped.sorted().compactMap { digest in
       try connection.execute(
-        sql: "INSERT INTO payload (digest, baseVersion, bytes) VALUES (?, ?, ?)",
-        arguments: [digest.description, baseVersion, Data(payload)])
+        sql: """
+          DELETE FROM payload WHERE digest = ?1
+            AND NOT EXISTS (SELECT 1 FROM claim WHERE digest = ?1)
+          """, arguments: [digest])
+      return connection.changesCount > 0 ? Digest(hex: digest) : nil
+    }
+  }
+
+  /// Removes the files of payloads that the database has forgotten.
+  func removeFiles(of digests: [Digest]) throws(RunError) {
+    guard let files, !digests.isEmpty else { return }
+    try storing { () throws(FileError) in try files.remove(digests) }
+  }
+
+  /// Removes the files of payloads that the database does not know.
+  func removeUnknownFiles() throws(RunError) {
+    guard let files else { return }
+    let known = try read { connection in
+      try String.fetchSet(connection, sql: "SELECT digest FROM payload WHERE bytes IS NULL")
+    }
+    try storing { () throws(FileError) in
+      try files.removeAll(except: Set(known.compactMap { Digest(hex: $0) }))
     }
   }
 
@@ -72,5 +176,19 @@ extension RunStore {
     try Bool.fetchOne(
       connection, sql: "SELECT EXISTS (SELECT 1 FROM payload WHERE digest = ?)",
       arguments: [digest.description]) ?? false
+  }
+}
+
+/// Lets `body` use files; what goes wrong there is an error of the store.
+func storing<Result>(_ body: () throws(FileError) -> Result) throws(RunError) -> Result {
+  do throws(FileError) {
+    return try body()
+  } catch {
+    switch error {
+    case .full(let path): throw .full(path: path)
+    case .failed(_, let path, let reason): throw .inaccessible(path: path, reason: reason)
+    case .changed(let path, let reason): throw .damaged(path: path, reason: reason)
+    case .missingPart, .superseded: throw .inaccessible(path: "incoming", reason: "\(error)")
+    }
   }
 }

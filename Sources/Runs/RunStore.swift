@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Digests
+public import Files
 internal import FoundationEssentials
 internal import GRDB
 public import Rounds
@@ -24,14 +25,18 @@ public final class RunStore: Sendable {
   public let path: String
 
   let database: any DatabaseWriter
+  /// The files of large payloads; nil in memory.
+  let files: PayloadFolder?
   private let lock: FolderLock?
 
   private init(
-    _ record: RunRecord, path: String, database: any DatabaseWriter, lock: FolderLock?
+    _ record: RunRecord, path: String, database: any DatabaseWriter, files: PayloadFolder?,
+    lock: FolderLock?
   ) {
     self.record = record
     self.path = path
     self.database = database
+    self.files = files
     self.lock = lock
   }
 
@@ -39,27 +44,42 @@ public final class RunStore: Sendable {
   ///
   /// A run is the same if its name, configuration, model and layout are; then the store goes on
   /// with what it holds, and `engine` and `state` are not looked at.
+  /// - Parameter state: What to go on from, and the payloads that it names.
   /// - Throws: `differentRun` if another run is there, `inUse` if another coordinator has it open.
   public static func create(
-    _ record: RunRecord, engine: RoundEngine, state: [UInt8], at location: Location
-  ) throws(RunError) -> RunStore {
+    _ record: RunRecord, engine: RoundEngine, at location: Location,
+    state: (RunStore) throws -> (bytes: [UInt8], vectors: [Payload])
+  ) throws -> RunStore {
     if case .folder(let folder) = location { try makeFolder(folder) }
-    let (path, database, lock) = try connect(location)
+    let (path, database, files, lock) = try connect(location)
     let existing: RunRecord?
     do {
       try RunSchema.migrator.migrate(database)
-      existing = try database.write { connection in
-        if let existing = try RunRecord.fetch(connection) { return existing }
-        try record.insert(connection, versionCount: engine.rules.versionCount)
-        try insertSnapshot(connection, version: 0, sequence: 0, engine: engine, state: state)
-        return nil
-      }
+      existing = try database.read(RunRecord.fetch)
       if let existing { try existing.check(isSameAs: record, path: path) }
     } catch {
       throw RunError(error, path: path)
     }
+    let store = RunStore(
+      existing ?? record, path: path, database: database, files: files, lock: lock)
+    try store.removeUnknownFiles()
+    if existing == nil { try store.begin(with: engine, state(store)) }
     if case .folder(let folder) = location { try synchronizeFolder(folder) }
-    return RunStore(existing ?? record, path: path, database: database, lock: lock)
+    return store
+  }
+
+  private func begin(
+    with engine: RoundEngine, _ state: (bytes: [UInt8], vectors: [Payload])
+  ) throws(RunError) {
+    try keep(state.vectors)
+    try write { connection in
+      try record.insert(connection, versionCount: engine.rules.versionCount)
+      for vector in state.vectors {
+        try insertPayload(connection, vector, for: .state(version: 0))
+      }
+      try Self.insertSnapshot(
+        connection, version: 0, sequence: 0, engine: engine, state: state.bytes)
+    }
   }
 
   /// Opens the run in `folder` to go on with it.
@@ -67,16 +87,18 @@ public final class RunStore: Sendable {
   /// - Throws: `missing` if there is none, `inUse` if another coordinator has it open.
   public static func open(folder: String) throws(RunError) -> RunStore {
     try requireFile(in: folder)
-    let (path, database, lock) = try connect(.folder(folder))
+    let (path, database, files, lock) = try connect(.folder(folder))
+    let record: RunRecord?
     do {
       try RunSchema.migrator.migrate(database)
-      guard let record = try database.read(RunRecord.fetch) else {
-        throw RunError.missing(path: path)
-      }
-      return RunStore(record, path: path, database: database, lock: lock)
+      record = try database.read(RunRecord.fetch)
     } catch {
       throw RunError(error, path: path)
     }
+    guard let record else { throw .missing(path: path) }
+    let store = RunStore(record, path: path, database: database, files: files, lock: lock)
+    try store.removeUnknownFiles()
+    return store
   }
 
   /// Opens the run in `folder` to look at it, even while a coordinator has it open.
@@ -93,7 +115,9 @@ public final class RunStore: Sendable {
       guard let record = try database.read(RunRecord.fetch) else {
         throw RunError.missing(path: folder)
       }
-      return RunStore(record, path: folder, database: database, lock: nil)
+      return RunStore(
+        record, path: folder, database: database, files: PayloadFolder(existingRun: folder),
+        lock: nil)
     } catch {
       throw RunError(error, path: folder)
     }
@@ -111,18 +135,21 @@ extension RunStore {
 
   private static func connect(
     _ location: Location
-  ) throws(RunError) -> (path: String, database: any DatabaseWriter, lock: FolderLock?) {
+  ) throws(RunError) -> (
+    path: String, database: any DatabaseWriter, files: PayloadFolder?, lock: FolderLock?
+  ) {
     switch location {
     case .memory:
       do {
-        return ("memory", try DatabaseQueue(), nil)
+        return ("memory", try DatabaseQueue(), nil, nil)
       } catch {
         throw RunError(error, path: "memory")
       }
     case .folder(let folder):
       let lock = try FolderLock(folder: folder)
+      let files = try storing { () throws(FileError) in try PayloadFolder(run: folder) }
       do {
-        return (folder, try durablePool(folder), lock)
+        return (folder, try durablePool(folder), files, lock)
       } catch {
         throw RunError(error, path: folder)
       }

@@ -1,33 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Reads little-endian numbers from bytes of which nothing is known.
+/// Reads little-endian numbers from as many bytes as they take.
 ///
-/// ``require(_:)`` comes first: reading what is not there is a programmer's error.
+/// Reading what is not there is a programmer's error.
 struct ByteReader {
-  private let source: [UInt8]
-  private var position = 0
+  private var rest: ArraySlice<UInt8>
 
-  init(_ source: [UInt8]) { self.source = source }
-
-  /// The number of bytes not yet read.
-  var remaining: Int { source.count - position }
-
-  /// Refuses a source in which fewer than `count` bytes are left.
-  func require(_ count: Int) throws(UpdateError) {
-    guard count <= remaining else {
-      throw .truncated(needed: position + count, available: source.count)
-    }
-  }
+  init(_ bytes: ArraySlice<UInt8>) { rest = bytes }
 
   /// The next `count` bytes.
-  mutating func bytes(_ count: Int) -> ArraySlice<UInt8> { source[skip(count)] }
-
-  /// The places of the next `count` bytes, which are passed over.
-  mutating func skip(_ count: Int) -> Range<Int> {
-    precondition(count <= remaining, "reading \(count) bytes of \(remaining)")
-    let range = position..<(position + count)
-    position += count
-    return range
+  mutating func bytes(_ count: Int) -> ArraySlice<UInt8> {
+    precondition(count <= rest.count, "reading \(count) bytes of \(rest.count)")
+    defer { rest = rest.dropFirst(count) }
+    return rest.prefix(count)
   }
 
   /// The next number.

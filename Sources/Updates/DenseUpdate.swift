@@ -1,23 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Tensors
+public import Files
+public import Tensors
 
 // The dense codec: each tensor's values as they are, in a raw section.
 
 extension UpdateCodec {
+  /// Writes every value of `vector` as a dense update, piece by piece.
+  ///
+  /// - Throws: for a value that is not finite, a layout beyond the format's limits, and when the
+  ///   draft's disk fails.
+  public static func writeDense(
+    _ vector: ParameterVector, to draft: PayloadDraft
+  ) throws(UpdateError) {
+    try dense.eachPiece(of: vector) { (piece) throws(UpdateError) in
+      try storing { () throws(FileError) in try draft.append(piece) }
+    }
+  }
+
   /// The bytes of every value of `delta`.
   func densePayload(of delta: ParameterVector) throws(UpdateError) -> [UInt8] {
+    var payload: [UInt8] = []
+    payload.reserveCapacity(maximumPayloadByteCount(for: delta.layout))
+    try eachPiece(of: delta) { (piece) throws(UpdateError) in payload += piece }
+    return payload
+  }
+
+  private func eachPiece(
+    of delta: ParameterVector, _ body: (ArraySlice<UInt8>) throws(UpdateError) -> Void
+  ) throws(UpdateError) {
     try UpdateContainer.checkLimits(of: delta.layout)
     if let index = firstNonFinite(in: delta.values) { throw .nonFinite(at: index, of: delta) }
-    var payload = UpdateContainer.header(.dense, layout: delta.layout)
-    payload.reserveCapacity(maximumPayloadByteCount(for: delta.layout))
+    try body(UpdateContainer.header(.dense, layout: delta.layout)[...])
     for (tensor, entry) in delta.layout.entries.enumerated() {
       let section = UpdateContainer.Section(
         elementCount: entry.count, nonZeroCount: entry.count,
         contents: 0..<(entry.count * MemoryLayout<Float>.size))
-      payload += UpdateContainer.sectionHeader(tensor, of: .dense, section)
-      delta.values[entry.range].withUnsafeBytes { payload.append(contentsOf: $0) }
+      try body(UpdateContainer.sectionHeader(tensor, of: .dense, section)[...])
+      for start in stride(from: entry.range.lowerBound, to: entry.range.upperBound, by: blockCount)
+      {
+        let end = min(start + blockCount, entry.range.upperBound)
+        try body(delta.values[start..<end].withUnsafeBytes { Array($0) }[...])
+      }
     }
-    return payload
   }
 
   /// The values in `payload`.
@@ -25,10 +49,7 @@ extension UpdateCodec {
     of payload: [UInt8], layout: ParameterLayout
   ) throws(UpdateError) -> ParameterVector {
     let container = try UpdateContainer(payload)
-    guard container.kind == .dense else {
-      throw .codec(expected: description, found: "\(container.kind)")
-    }
-    try container.check(against: layout)
+    try container.check(.dense, against: layout)
     var vector = ParameterVector(zerosOf: layout)
     vector.values.withUnsafeMutableBytes { target in
       payload.withUnsafeBytes { source in
@@ -40,29 +61,83 @@ extension UpdateCodec {
       }
     }
     if let index = firstNonFinite(in: vector.values) {
-      let tensor = layout.tensor(at: index)
-      throw .nonFinite(tensor: tensor, index: index - layout.entries[tensor].offset)
+      throw .nonFinite(at: index, in: layout)
     }
     return vector
   }
 }
 
+/// A dense update whose values are read as they are needed.
+struct DenseUpdate {
+  private let payload: Payload
+  private let layout: ParameterLayout
+  private let container: UpdateContainer
+
+  /// The update in `payload`: its form is checked, its values are not yet read.
+  init(_ payload: Payload, layout: ParameterLayout) throws(UpdateError) {
+    let container = try UpdateContainer(payload)
+    try container.check(.dense, against: layout)
+    self.payload = payload
+    self.layout = layout
+    self.container = container
+  }
+
+  /// Reads values of tensor `tensor`, from its element `start` on, until `block` is full.
+  ///
+  /// - Throws: for a value that is not finite, and when the payload cannot be read.
+  func read(
+    _ tensor: Int, from start: Int, into block: UnsafeMutableBufferPointer<Float>
+  ) throws(UpdateError) {
+    let place = container.sections[tensor].contents.lowerBound + start * MemoryLayout<Float>.size
+    try storing { () throws(FileError) in
+      try payload.copy(from: place, into: UnsafeMutableRawBufferPointer(block))
+    }
+    if let index = firstNonFinite(in: UnsafeBufferPointer(block)) {
+      throw .nonFinite(tensor: tensor, index: start + index)
+    }
+  }
+}
+
+extension ParameterLayout {
+  /// Calls `body` with the pieces of every tensor, none longer than `blockCount`.
+  func eachBlock(
+    _ body: (_ tensor: Int, _ range: Range<Int>) throws(UpdateError) -> Void
+  ) throws(UpdateError) {
+    for (tensor, entry) in entries.enumerated() {
+      for start in stride(from: 0, to: entry.count, by: blockCount) {
+        try body(tensor, start..<min(start + blockCount, entry.count))
+      }
+    }
+  }
+}
+
+/// How many values are worked on at once where not all of them need be in memory.
+let blockCount = 64 << 10
+
 /// The place of the first value that is infinite or not a number.
 func firstNonFinite(in values: [Float]) -> Int? {
+  values.withUnsafeBufferPointer { firstNonFinite(in: $0) }
+}
+
+/// The place of the first value that is infinite or not a number.
+func firstNonFinite(in values: UnsafeBufferPointer<Float>) -> Int? {
   let exponent: UInt32 = 0x7F80_0000
-  let isFinite = values.withUnsafeBufferPointer { values in
-    var index = 0
-    var largest: UInt32 = 0
-    while index < values.count {
-      largest = max(largest, values[index].bitPattern & exponent)
-      index += 1
-    }
-    return largest < exponent
+  var index = 0
+  var largest: UInt32 = 0
+  while index < values.count {
+    largest = max(largest, values[index].bitPattern & exponent)
+    index += 1
   }
-  return isFinite ? nil : values.firstIndex { !$0.isFinite }
+  return largest < exponent ? nil : values.firstIndex { !$0.isFinite }
 }
 
 extension UpdateError {
+  /// The refusal of a received value, at `index` of the flat vector.
+  static func nonFinite(at index: Int, in layout: ParameterLayout) -> UpdateError {
+    let tensor = layout.tensor(at: index)
+    return .nonFinite(tensor: tensor, index: index - layout.entries[tensor].offset)
+  }
+
   /// The refusal to send the value at `index` of `delta`.
   static func nonFinite(at index: Int, of delta: ParameterVector) -> UpdateError {
     let entry = delta.layout.entries[delta.layout.tensor(at: index)]

@@ -58,10 +58,7 @@ public struct TernaryUpdate: Hashable, Sendable {
     payload: [UInt8], layout: ParameterLayout, nonZeroLimit: Int = .max
   ) throws(UpdateError) {
     let container = try UpdateContainer(payload)
-    guard container.kind == .ternary else {
-      throw .codec(expected: "ternary", found: "\(container.kind)")
-    }
-    try container.check(against: layout)
+    try container.check(.ternary, against: layout)
     let nonZeroCount = container.sections.reduce(0) { $0 + $1.nonZeroCount }
     guard nonZeroCount <= nonZeroLimit else {
       throw .nonZeroCount(limit: nonZeroLimit, found: nonZeroCount)

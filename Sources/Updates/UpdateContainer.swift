@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Digests
+internal import Files
 internal import Tensors
 
 /// What every update file has in common, whatever its codec.
@@ -44,25 +45,57 @@ struct UpdateContainer {
 
   /// The sections of `bytes`: every field in bounds, every length checked, contents not yet read.
   init(_ bytes: [UInt8]) throws(UpdateError) {
-    var reader = ByteReader(bytes)
-    try reader.require(Self.headerByteCount)
-    guard reader.bytes(Self.magic.count) == Self.magic[...] else { throw .magic }
-    let version = reader.integer(UInt8.self)
+    try self.init(byteCount: bytes.count) { bytes[$0] }
+  }
+
+  /// The sections of `payload`, of which the contents are not yet read.
+  init(_ payload: Payload) throws(UpdateError) {
+    try self.init(byteCount: payload.byteCount) { (range) throws(UpdateError) in
+      try storing { () throws(FileError) in try payload.bytes(in: range) }
+    }
+  }
+
+  private init(
+    byteCount: Int, read: (Range<Int>) throws(UpdateError) -> ArraySlice<UInt8>
+  ) throws(UpdateError) {
+    func next(_ count: Int, from position: Int) throws(UpdateError) -> ByteReader {
+      guard count <= byteCount - position else {
+        throw .truncated(needed: position + count, available: byteCount)
+      }
+      return ByteReader(try read(position..<(position + count)))
+    }
+    var header = try next(Self.headerByteCount, from: 0)
+    guard header.bytes(Self.magic.count) == Self.magic[...] else { throw .magic }
+    let version = header.integer(UInt8.self)
     guard version == Self.version else { throw .version(Int(version)) }
-    let codec = reader.integer(UInt8.self)
+    let codec = header.integer(UInt8.self)
     guard let kind = Kind(rawValue: codec) else { throw .unknownCodec(Int(codec)) }
-    let tensorCount = Int(reader.integer(UInt16.self))
-    guard let digest = Digest(bytes: reader.bytes(Digest.byteCount)) else { throw .magic }
-    try reader.require(tensorCount * Self.sectionHeaderByteCount)
+    let tensorCount = Int(header.integer(UInt16.self))
+    guard let digest = Digest(bytes: header.bytes(Digest.byteCount)) else { throw .magic }
+    var position = Self.headerByteCount
+    guard tensorCount * Self.sectionHeaderByteCount <= byteCount - position else {
+      throw .truncated(
+        needed: position + tensorCount * Self.sectionHeaderByteCount, available: byteCount)
+    }
     self.kind = kind
     self.layoutDigest = digest
     var sections: [Section] = []
     sections.reserveCapacity(tensorCount)
     for tensor in 0..<tensorCount {
-      sections.append(try Self.section(tensor, of: kind, from: &reader))
+      let header = try next(Self.sectionHeaderByteCount, from: position)
+      position += Self.sectionHeaderByteCount
+      let section = try Self.section(tensor, of: kind, header, before: position..<byteCount)
+      position = section.contents.upperBound
+      sections.append(section)
     }
-    guard reader.remaining == 0 else { throw .trailingBytes(reader.remaining) }
+    guard position == byteCount else { throw .trailingBytes(byteCount - position) }
     self.sections = sections
+  }
+
+  /// Refuses a file of another codec, or that was not made for `layout`.
+  func check(_ expected: Kind, against layout: ParameterLayout) throws(UpdateError) {
+    guard kind == expected else { throw .codec(expected: "\(expected)", found: "\(kind)") }
+    try check(against: layout)
   }
 
   /// Refuses a file that was not made for `layout`.
@@ -114,9 +147,9 @@ struct UpdateContainer {
   }
 
   private static func section(
-    _ tensor: Int, of kind: Kind, from reader: inout ByteReader
+    _ tensor: Int, of kind: Kind, _ header: ByteReader, before rest: Range<Int>
   ) throws(UpdateError) -> Section {
-    try reader.require(sectionHeaderByteCount)
+    var reader = header
     let found = Int(reader.integer(UInt16.self))
     guard found == tensor else { throw .tensorOrder(expected: tensor, found: found) }
     let coding = reader.integer(UInt8.self)
@@ -133,10 +166,12 @@ struct UpdateContainer {
     guard nonZeroCount <= elementCount, elementCount <= elementLimit else {
       throw .nonZeroCount(limit: min(elementCount, elementLimit), found: nonZeroCount)
     }
-    try reader.require(byteCount)
+    guard byteCount <= rest.count else {
+      throw .truncated(needed: rest.lowerBound + byteCount, available: rest.upperBound)
+    }
     let section = Section(
       riceParameter: riceParameter, elementCount: elementCount, nonZeroCount: nonZeroCount,
-      scale: scale, contents: reader.skip(byteCount))
+      scale: scale, contents: rest.prefix(byteCount))
     try section.checkFields(tensor, of: kind)
     return section
   }

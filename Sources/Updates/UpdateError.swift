@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Digests
+public import Files
 
 /// What can be wrong with an update, on its way out or in.
 ///
@@ -13,6 +14,8 @@ public enum UpdateError: Error, Equatable {
   case tooManyTensors(count: Int, limit: Int)
   /// A tensor with more elements than a payload can number.
   case tensorTooLarge(tensor: String, count: Int, limit: Int)
+  /// A payload that cannot be read, or not be written.
+  case storage(FileError)
   /// A payload that ends before what it announces.
   case truncated(needed: Int, available: Int)
   /// Bytes that are no update at all.
@@ -53,6 +56,13 @@ public enum UpdateError: Error, Equatable {
   case optimizerState(expected: Int, found: Int)
 }
 
+/// Lets `body` use files; what goes wrong there is an error of the update.
+func storing<Result>(
+  _ body: () throws(FileError) -> Result
+) throws(UpdateError) -> Result {
+  do throws(FileError) { return try body() } catch { throw .storage(error) }
+}
+
 extension UpdateError: CustomStringConvertible {
   /// One line: what is wrong, where, and what to do.
   public var description: String {
@@ -77,6 +87,7 @@ extension UpdateError: CustomStringConvertible {
   /// What is wrong with a payload.
   private var fault: String {
     switch self {
+    case .storage(let error): "\(error)"
     case .truncated(let needed, let available):
       "\(available) bytes where at least \(needed) are needed"
     case .magic: "it does not begin as an update does"

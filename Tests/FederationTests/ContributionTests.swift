@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Digests
 import Federation
+import Files
 import Messages
 import Rounds
 import Tensors
@@ -11,12 +12,12 @@ import Updates
   private static let names = ["ann", "bob", "cleo"]
 
   /// Runs a fleet in which the second upload of anyone is changed on its way.
-  private func run(_ change: @escaping (Upload) -> Upload) throws -> LockstepFleet {
+  private func run(_ change: @escaping (Upload) throws -> Upload) throws -> LockstepFleet {
     try withTemporaryFolder { folder in
       var fleet = try LockstepFleet(plan: testPlan(), workers: Self.names, folder: folder)
       let counter = Counter()
       fleet.tamper = { upload in
-        if counter.next() == 2 { upload = change(upload) }
+        if counter.next() == 2 { upload = try change(upload) }
       }
       try fleet.run()
       return fleet
@@ -36,13 +37,13 @@ import Updates
         worker: upload.contribution.worker, payload: Digest(of: payload),
         exampleCount: upload.contribution.exampleCount),
       loss: upload.loss, tokenCount: upload.tokenCount, duration: upload.duration,
-      payload: payload)
+      payload: Payload(payload))
   }
 
   @Test(arguments: [0, 5, 20, 60])
   func aFlippedBitCostsTheSenderItsConnectionAndNobodyElseAnything(position: Int) throws {
     let fleet = try run { upload in
-      var payload = upload.payload
+      var payload = try upload.payload.bytes()
       payload[min(position, payload.count - 1)] ^= 0x40
       return altered(upload, payload: payload)
     }
@@ -51,7 +52,7 @@ import Updates
   }
 
   @Test func anUpdateThatCannotBeDecodedIsRefusedWithItsReason() throws {
-    let fleet = try run { altered($0, payload: Array($0.payload.dropLast(3))) }
+    let fleet = try run { altered($0, payload: try Array($0.payload.bytes().dropLast(3))) }
     #expect(refusals(of: fleet).contains { $0.contains("not valid") })
     #expect(fleet.outcome?.failure == nil)
   }

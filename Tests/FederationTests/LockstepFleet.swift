@@ -32,7 +32,7 @@ struct LockstepFleet {
   private(set) var events: [RunEvent] = []
   private(set) var inputCount = 0
   /// Changes an upload on its way, to see what a bad one does.
-  var tamper: (inout Upload) -> Void = { _ in }
+  var tamper: (inout Upload) throws -> Void = { _ in }
 
   init(plan: RunPlan, workers names: [String], folder: String) throws {
     self.plan = plan
@@ -94,7 +94,8 @@ struct LockstepFleet {
         connection, id, address: "here",
         Hello(
           software: "test", model: model, layout: nil, heldVersion: held?.version,
-          heldState: held?.state, memoryByteCount: 1, coreCount: 1, exampleCount: 0)))
+          heldState: held?.state, memoryByteCount: 1, coreCount: 1, exampleCount: 0),
+        part: nil))
   }
 
   // MARK: Running
@@ -160,7 +161,7 @@ struct LockstepFleet {
       switch order {
       case .remember(let bytes): memories[worker.id] = bytes
       case .send(.contribution(var upload)):
-        tamper(&upload)
+        try tamper(&upload)
         inbox.append(.received(connection, .contribution(upload)))
       case .send(let message): inbox.append(.received(connection, message))
       case .train(let job):

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Digests
 import Federation
+import Files
 import Messages
 import Rounds
 import Tensors
@@ -26,7 +27,7 @@ import Updates
       round: round, baseVersion: version, remaining: .seconds(60), accepted: accepted,
       adapter: AdapterDelivery(
         version: version, baseVersion: nil, state: adapter.digest,
-        payload: try UpdateCodec.dense.encode(adapter).payload))
+        payload: Payload(try UpdateCodec.dense.encode(adapter).payload)))
   }
 
   /// Lets `worker` learn from `version`; gives what it remembers and sends.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Digests
+import Files
 import Messages
 import Randomness
 import Rounds
@@ -22,10 +23,11 @@ enum EitherMessage: Hashable, Sendable {
   func frames(chunkByteCount: Int = 3) throws -> [[UInt8]] {
     switch self {
     case .worker(let message):
-      Array(try MessageWriter<WorkerMessage>(chunkByteCount: chunkByteCount).frames(for: message))
+      try all(
+        MessageWriter<WorkerMessage>(chunkByteCount: chunkByteCount).frames(for: message))
     case .coordinator(let message):
-      Array(
-        try MessageWriter<CoordinatorMessage>(chunkByteCount: chunkByteCount).frames(for: message))
+      try all(
+        MessageWriter<CoordinatorMessage>(chunkByteCount: chunkByteCount).frames(for: message))
     }
   }
 
@@ -44,8 +46,10 @@ enum EitherMessage: Hashable, Sendable {
   /// The payload that this carries, and the digest that it was announced with.
   var payload: (bytes: [UInt8], digest: Digest?)? {
     switch self {
-    case .worker(.contribution(let upload)): (upload.payload, upload.contribution.payload)
-    case .coordinator(.assignment(let assignment)): assignment.adapter.map { ($0.payload, nil) }
+    case .worker(.contribution(let upload)):
+      (try? upload.payload.bytes()).map { ($0, upload.contribution.payload) }
+    case .coordinator(.assignment(let assignment)):
+      assignment.adapter.flatMap { try? $0.payload.bytes() }.map { ($0, nil) }
     default: nil
     }
   }
@@ -62,6 +66,26 @@ enum EitherReader: Sendable {
 
   static func coordinator(limits: FrameLimits) -> EitherReader {
     .coordinator(MessageReader(limits: limits))
+  }
+
+  /// Where payloads go while they arrive.
+  var inbox: PayloadInbox {
+    get {
+      switch self {
+      case .worker(let reader): reader.inbox
+      case .coordinator(let reader): reader.inbox
+      }
+    }
+    set {
+      switch self {
+      case .worker(var reader):
+        reader.inbox = newValue
+        self = .worker(reader)
+      case .coordinator(var reader):
+        reader.inbox = newValue
+        self = .coordinator(reader)
+      }
+    }
   }
 
   mutating func feed(_ bytes: [UInt8]) throws(MessageError) {
@@ -99,6 +123,14 @@ enum EitherReader: Sendable {
     } while !rest.isEmpty
     return messages
   }
+}
+
+/// The frames of a message, one after the other.
+func all(_ frames: MessageFrames) throws -> [[UInt8]] {
+  var frames = frames
+  var list: [[UInt8]] = []
+  while let frame = try frames.next() { list.append(frame) }
+  return list
 }
 
 /// The digest whose bytes are all `byte`.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Digests
+import Files
 import Messages
 import Testing
 
@@ -16,11 +17,8 @@ import Testing
       (.interruptedPayload(type: 5), ["5"]),
       (.misplacedChunk(offset: 12, expected: 13), ["12", "13"]),
       (.chunkPastEnd(end: 12, total: 11), ["12", "11"]),
-      (.damagedChunk(offset: 14), ["14"]),
-      (
-        .damagedPayload(expected: digest(1), actual: digest(2)),
-        [digest(1).description, digest(2).description]
-      ),
+      (.damagedPayload(digest(1)), [digest(1).description]),
+      (.storage(.full(path: "/there")), ["/there", "room"]),
     ]
     for (error, parts) in errors {
       for part in parts { #expect(error.description.contains(part), "\(error)") }

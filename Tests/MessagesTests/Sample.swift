@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Digests
+import Files
 import Messages
 import Rounds
 import Testing
@@ -60,10 +61,11 @@ struct Sample: Sendable, CustomTestStringConvertible {
             contribution: Contribution(
               round: 9, baseVersion: 7, worker: EitherMessage.workerID,
               payload: Digest(of: Sample.payload), exampleCount: 120),
-            loss: 1.5, tokenCount: 3000, duration: .milliseconds(2500), payload: Sample.payload))),
+            loss: 1.5, tokenCount: 3000, duration: .milliseconds(2500),
+            payload: Payload(Sample.payload)))),
       golden: "0000003e02080910071a240a2074f81fe167d99b4cb41d6d0ccda82278caee9f3e2f25d5e5a3936f"
-        + "f3dcec60d01005207829000000000000f83f30b8173880f28ba80900000013400000000000000000"
-        + "039058c6f2c0cb49010203000000124000000000000000032fa1b377bf67309f0405"),
+        + "f3dcec60d01005207829000000000000f83f30b8173880f28ba8090000000b400000000000000000"
+        + "0102030000000a4000000000000000030405"),
     Sample(
       name: "failed",
       message: .worker(.failed(round: 9, reason: "out of memory")),
@@ -110,12 +112,12 @@ struct Sample: Sendable, CustomTestStringConvertible {
             round: 9, baseVersion: 7, remaining: .seconds(60),
             accepted: AssignmentMessage.Accepted(version: 7, payload: digest(5)),
             adapter: AdapterDelivery(
-              version: 7, baseVersion: 6, state: digest(4), payload: Sample.payload)))),
+              version: 7, baseVersion: 6, state: digest(4), payload: Payload(Sample.payload))))),
       golden: "0000007f22080910071880b09dc2df01222408071220050505050505050505050505050505050505"
         + "05050505050505050505050505052a4c080710061a20040404040404040404040404040404040404"
         + "040404040404040404040404040422240a2074f81fe167d99b4cb41d6d0ccda82278caee9f3e2f25"
-        + "d5e5a3936ff3dcec60d0100500000013400000000000000000039058c6f2c0cb4901020300000012"
-        + "4000000000000000032fa1b377bf67309f0405"),
+        + "d5e5a3936ff3dcec60d010050000000b4000000000000000000102030000000a4000000000000000"
+        + "030405"),
     Sample(
       name: "assignmentWithSnapshot",
       message: .coordinator(
@@ -123,11 +125,10 @@ struct Sample: Sendable, CustomTestStringConvertible {
           AssignmentMessage(
             round: 1, baseVersion: 0, remaining: .seconds(60), accepted: nil,
             adapter: AdapterDelivery(
-              version: 0, baseVersion: nil, state: digest(4), payload: Sample.payload)))),
+              version: 0, baseVersion: nil, state: digest(4), payload: Payload(Sample.payload))))),
       golden: "000000532208011880b09dc2df012a481a2004040404040404040404040404040404040404040404"
         + "0404040404040404040422240a2074f81fe167d99b4cb41d6d0ccda82278caee9f3e2f25d5e5a393"
-        + "6ff3dcec60d0100500000013400000000000000000039058c6f2c0cb490102030000001240000000"
-        + "00000000032fa1b377bf67309f0405"),
+        + "6ff3dcec60d010050000000b4000000000000000000102030000000a4000000000000000030405"),
     Sample(
       name: "assignmentWithoutAdapter",
       message: .coordinator(

@@ -15,7 +15,7 @@ import Testing
     #expect(Schema.digest == Digest(of: Array(bytes)))
   }
 
-  @Test func theVersionIsTheFirst() {
-    #expect(Schema.protocolVersion == 1)
+  @Test func theVersionIsTheSecond() {
+    #expect(Schema.protocolVersion == 2)
   }
 }

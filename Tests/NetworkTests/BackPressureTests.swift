@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Federation
+import Files
 import Messages
 import Network
 import Rounds
@@ -41,11 +42,11 @@ import Testing
     try await withServer(
       authority.coordinator,
       handle: { session in
-        session.admit(16 << 20)
+        session.admit(16 << 20, PayloadInbox())
         for await _ in gate { break }
         do {
           for try await case .contribution(let upload) in session.incoming {
-            received.change { $0 += upload.payload.count }
+            received.change { $0 += upload.payload.byteCount }
           }
         } catch { recordUnlessCancelled(error) }
         end.yield()
@@ -90,7 +91,7 @@ import Testing
     ) { server in
       let port = server.port
       try await client(ann, port: port).withSession { session in
-        session.admit(16 << 20)
+        session.admit(16 << 20, PayloadInbox())
         let count = try await Self.settled { sent.value?().sent ?? 0 }
         #expect(count < 24 << 20)
         #expect(!ended.value)
@@ -114,7 +115,7 @@ import Testing
     try await withServer(
       authority.coordinator,
       handle: { session in
-        session.admit(64 << 20)
+        session.admit(64 << 20, PayloadInbox())
         for await _ in gate { break }
         do {
           for try await message in session.incoming {
@@ -153,7 +154,7 @@ import Testing
     try await withServer(
       authority.coordinator,
       handle: { session in
-        session.admit(64 << 20)
+        session.admit(64 << 20, PayloadInbox())
         for await _ in gate { break }
         do {
           for try await _ in session.incoming { Issue.record("half a message") }

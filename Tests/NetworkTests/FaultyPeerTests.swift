@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Federation
+import Files
 import Messages
 import NIOCore
 import NIOPosix
@@ -281,7 +282,7 @@ import Testing
     try await withServer(
       authority.coordinator, log: log,
       handle: { session in
-        session.admit(1 << 20)
+        session.admit(1 << 20, PayloadInbox())
         do {
           for try await message in session.incoming { Issue.record("\(message)") }
           ends.finish(nil)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Federation
+import Files
 import Messages
 import Network
 import Rounds
@@ -51,16 +52,16 @@ import Testing
     try await withServer(
       authority.coordinator,
       handle: { session in
-        session.admit(64 << 20)
+        session.admit(64 << 20, PayloadInbox())
         do {
           for try await case .contribution(let upload) in session.incoming {
-            try await session.send(assignment(upload.payload, round: 7))
+            try await session.send(assignment(upload.payload.bytes(), round: 7))
           }
         } catch { recordUnlessCancelled(error) }
       }
     ) { server in
       try await client(ann, port: server.port).withSession { session in
-        session.admit(64 << 20)
+        session.admit(64 << 20, PayloadInbox())
         try await session.send(.contribution(upload(payload)))
         var incoming = session.incoming.makeAsyncIterator()
         let answer = try await incoming.next()
@@ -133,7 +134,7 @@ import Testing
     try await withServer(
       authority.coordinator,
       handle: { session in
-        session.admit(1 << 20)
+        session.admit(1 << 20, PayloadInbox())
         do {
           for try await message in session.incoming {
             if case .contribution(let upload) = message {

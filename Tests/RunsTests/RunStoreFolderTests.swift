@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Digests
+import Files
 import Foundation
 import GRDB
 import Randomness
@@ -86,16 +87,16 @@ import Testing
       let pages = try Int.fetchOne(connection, sql: "PRAGMA page_count") ?? 0
       try connection.execute(sql: "PRAGMA max_page_count = \(pages + 1)")
     }
-    let payload = [UInt8](repeating: 1, count: 100_000)
+    let payload = [UInt8](repeating: 1, count: 60_000)
     let contribution = Contribution(
       round: 1, baseVersion: 0, worker: worker("a"), payload: Digest(of: payload),
       exampleCount: 1)
     let full = RunError.full(path: folder("run-1"))
     #expect(throws: full) {
       try run.store.record(
-        contribution, payload: payload, event: .contributed(contribution), at: run.now)
+        contribution, payload: Payload(payload), event: .contributed(contribution), at: run.now)
     }
-    #expect(throws: full) { try run.store.put(payload) }
+    #expect(throws: full) { try run.store.put(Payload(payload)) }
     #expect(throws: full) {
       try run.store.commit(
         version: 1, round: 2, adapter: Digest(of: []), contributions: [], broadcast: nil,
@@ -173,7 +174,8 @@ import Testing
       }
     let error = #expect(throws: RunError.self) {
       try RunStore.create(
-        record, engine: ScriptedRun.engine(), state: [], at: .folder(path))
+        record, engine: ScriptedRun.engine(), at: .folder(path)
+      ) { _ in ([], []) }
     }
     guard case .differentRun(path, what, let found, let expected) = error else {
       Issue.record("not the expected error: \(String(describing: error))")

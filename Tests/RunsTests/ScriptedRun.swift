@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Digests
+import Files
 import Foundation
 import Randomness
 import Rounds
@@ -50,8 +51,10 @@ struct ScriptedRun {
   init(at location: RunStore.Location, name: String = "run-1") throws {
     engine = try Self.engine()
     state = [0]
-    store = try RunStore.create(
-      Self.record(name), engine: engine, state: state, at: location)
+    let state = state
+    store = try RunStore.create(Self.record(name), engine: engine, at: location) { _ in
+      (state, [Self.vector(0)])
+    }
   }
 
   /// The operations of a whole run with most of what can happen in one, in order.
@@ -94,7 +97,8 @@ struct ScriptedRun {
       round: engine.status.round, baseVersion: engine.version, worker: worker(name),
       payload: Digest(of: payload), exampleCount: 3)
     let event = RoundEngine.Event.contributed(contribution)
-    let sequence = try store.record(contribution, payload: payload, event: event, at: now)
+    let sequence = try store.record(
+      contribution, payload: Payload(payload), event: event, at: now)
     take(event, sequence)
   }
 
@@ -115,7 +119,8 @@ struct ScriptedRun {
     let adapter = Digest(of: newState)
     let sequence = try store.commit(
       version: version, round: round, adapter: adapter, contributions: contributions,
-      broadcast: broadcast, state: newState, engine: next, event: event, at: now,
+      broadcast: broadcast.map { Payload($0) }, state: newState,
+      vectors: [Self.vector(version)], engine: next, event: event, at: now,
       metrics: ["{\"version\":\(version)}"])
     state = newState
     commits.append(
@@ -130,7 +135,15 @@ struct ScriptedRun {
   }
 
   static func payload(_ name: String, from version: Int) -> [UInt8] {
-    Array(repeating: Array("\(name) from \(version) ".utf8), count: 300).flatMap { $0 }
+    // What "a" gives is large enough for a file of its own.
+    Array(
+      repeating: Array("\(name) from \(version) ".utf8), count: name == "a" ? 10_000 : 300
+    ).flatMap { $0 }
+  }
+
+  /// A part of the state of a version.
+  static func vector(_ version: Int) -> Payload {
+    Payload(Array(repeating: Array("vector \(version)".utf8), count: 10_000).flatMap { $0 })
   }
 
   private mutating func take(_ event: RoundEngine.Event, _ sequence: Int) {

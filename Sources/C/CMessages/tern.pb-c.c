@@ -97,6 +97,51 @@ void   tern__payload__free_unpacked
   assert(message->base.descriptor == &tern__payload__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   tern__part__init
+                     (Tern__Part         *message)
+{
+  static const Tern__Part init_value = TERN__PART__INIT;
+  *message = init_value;
+}
+size_t tern__part__get_packed_size
+                     (const Tern__Part *message)
+{
+  assert(message->base.descriptor == &tern__part__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tern__part__pack
+                     (const Tern__Part *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tern__part__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tern__part__pack_to_buffer
+                     (const Tern__Part *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tern__part__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tern__Part *
+       tern__part__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tern__Part *)
+     protobuf_c_message_unpack (&tern__part__descriptor,
+                                allocator, len, data);
+}
+void   tern__part__free_unpacked
+                     (Tern__Part *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tern__part__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   tern__hello__init
                      (Tern__Hello         *message)
 {
@@ -842,7 +887,7 @@ const ProtobufCMessageDescriptor tern__frame__descriptor =
   (ProtobufCMessageInit) tern__frame__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor tern__payload__field_descriptors[2] =
+static const ProtobufCFieldDescriptor tern__payload__field_descriptors[3] =
 {
   {
     "digest",
@@ -868,15 +913,28 @@ static const ProtobufCFieldDescriptor tern__payload__field_descriptors[2] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "offset",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Tern__Payload, offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned tern__payload__field_indices_by_name[] = {
   1,   /* field[1] = byte_count */
   0,   /* field[0] = digest */
+  2,   /* field[2] = offset */
 };
 static const ProtobufCIntRange tern__payload__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor tern__payload__descriptor =
 {
@@ -886,14 +944,65 @@ const ProtobufCMessageDescriptor tern__payload__descriptor =
   "Tern__Payload",
   "tern",
   sizeof(Tern__Payload),
-  2,
+  3,
   tern__payload__field_descriptors,
   tern__payload__field_indices_by_name,
   1,  tern__payload__number_ranges,
   (ProtobufCMessageInit) tern__payload__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor tern__hello__field_descriptors[10] =
+static const ProtobufCFieldDescriptor tern__part__field_descriptors[2] =
+{
+  {
+    "digest",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Tern__Part, digest),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "byte_count",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Tern__Part, byte_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tern__part__field_indices_by_name[] = {
+  1,   /* field[1] = byte_count */
+  0,   /* field[0] = digest */
+};
+static const ProtobufCIntRange tern__part__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor tern__part__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tern.Part",
+  "Part",
+  "Tern__Part",
+  "tern",
+  sizeof(Tern__Part),
+  2,
+  tern__part__field_descriptors,
+  tern__part__field_indices_by_name,
+  1,  tern__part__number_ranges,
+  (ProtobufCMessageInit) tern__part__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tern__hello__field_descriptors[11] =
 {
   {
     "protocol_version",
@@ -1015,6 +1124,18 @@ static const ProtobufCFieldDescriptor tern__hello__field_descriptors[10] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "part",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Tern__Hello, part),
+    &tern__part__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned tern__hello__field_indices_by_name[] = {
   8,   /* field[8] = core_count */
@@ -1024,6 +1145,7 @@ static const unsigned tern__hello__field_indices_by_name[] = {
   4,   /* field[4] = layout */
   7,   /* field[7] = memory_byte_count */
   3,   /* field[3] = model */
+  10,   /* field[10] = part */
   0,   /* field[0] = protocol_version */
   1,   /* field[1] = schema */
   2,   /* field[2] = software */
@@ -1031,7 +1153,7 @@ static const unsigned tern__hello__field_indices_by_name[] = {
 static const ProtobufCIntRange tern__hello__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 10 }
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor tern__hello__descriptor =
 {
@@ -1041,7 +1163,7 @@ const ProtobufCMessageDescriptor tern__hello__descriptor =
   "Tern__Hello",
   "tern",
   sizeof(Tern__Hello),
-  10,
+  11,
   tern__hello__field_descriptors,
   tern__hello__field_indices_by_name,
   1,  tern__hello__number_ranges,
@@ -1705,7 +1827,7 @@ const ProtobufCMessageDescriptor tern__adapter_delivery__descriptor =
   (ProtobufCMessageInit) tern__adapter_delivery__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor tern__assignment__field_descriptors[5] =
+static const ProtobufCFieldDescriptor tern__assignment__field_descriptors[6] =
 {
   {
     "round",
@@ -1767,18 +1889,31 @@ static const ProtobufCFieldDescriptor tern__assignment__field_descriptors[5] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "part",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Tern__Assignment, part),
+    &tern__part__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned tern__assignment__field_indices_by_name[] = {
   3,   /* field[3] = accepted */
   4,   /* field[4] = adapter */
   1,   /* field[1] = base_version */
+  5,   /* field[5] = part */
   2,   /* field[2] = remaining */
   0,   /* field[0] = round */
 };
 static const ProtobufCIntRange tern__assignment__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor tern__assignment__descriptor =
 {
@@ -1788,7 +1923,7 @@ const ProtobufCMessageDescriptor tern__assignment__descriptor =
   "Tern__Assignment",
   "tern",
   sizeof(Tern__Assignment),
-  5,
+  6,
   tern__assignment__field_descriptors,
   tern__assignment__field_indices_by_name,
   1,  tern__assignment__number_ranges,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Digests
+import Files
 import Federation
 import Messages
 import Network
@@ -76,7 +77,7 @@ func upload(_ payload: [UInt8], round: Int = 1, worker: String = "ann") throws -
   return Upload(
     contribution: Contribution(
       round: round, baseVersion: 0, worker: worker, payload: Digest(of: payload), exampleCount: 4),
-    loss: 1.5, tokenCount: 64, duration: .seconds(2), payload: payload)
+    loss: 1.5, tokenCount: 64, duration: .seconds(2), payload: Payload(payload))
 }
 
 /// A task whose adapter is `payload`.
@@ -85,5 +86,5 @@ func assignment(_ payload: [UInt8], round: Int = 1) -> CoordinatorMessage {
     AssignmentMessage(
       round: round, baseVersion: 0, remaining: .seconds(9), accepted: nil,
       adapter: AdapterDelivery(
-        version: 0, baseVersion: nil, state: Digest(of: payload), payload: payload)))
+        version: 0, baseVersion: nil, state: Digest(of: payload), payload: Payload(payload))))
 }

@@ -17,6 +17,7 @@ PROTOBUF_C__BEGIN_DECLS
 
 typedef struct Tern__Frame Tern__Frame;
 typedef struct Tern__Payload Tern__Payload;
+typedef struct Tern__Part Tern__Part;
 typedef struct Tern__Hello Tern__Hello;
 typedef struct Tern__Contribution Tern__Contribution;
 typedef struct Tern__Failure Tern__Failure;
@@ -93,16 +94,37 @@ struct  Tern__Frame
 
 
 /*
- * Bulk bytes that follow a message in chunks.
+ * Bulk bytes that follow a message in chunks, from `offset` on.
  */
 struct  Tern__Payload
 {
   ProtobufCMessage base;
   ProtobufCBinaryData digest;
   uint64_t byte_count;
+  /*
+   * at most `byte_count`: the bytes before it are at the receiver already
+   */
+  uint64_t offset;
 };
 #define TERN__PAYLOAD__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&tern__payload__descriptor) \
+    , {0,NULL}, 0, 0 }
+
+
+/*
+ * The first bytes of a payload that was cut off, or all of it.
+ */
+struct  Tern__Part
+{
+  ProtobufCMessage base;
+  /*
+   * of the whole
+   */
+  ProtobufCBinaryData digest;
+  uint64_t byte_count;
+};
+#define TERN__PART__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tern__part__descriptor) \
     , {0,NULL}, 0 }
 
 
@@ -148,6 +170,10 @@ struct  Tern__Hello
    * 0: not known before the welcome
    */
   uint64_t example_count;
+  /*
+   * of an adapter's payload: what arrived before a connection was lost
+   */
+  Tern__Part *part;
   Tern__Hello__HeldCase held_case;
   union {
     /*
@@ -158,7 +184,7 @@ struct  Tern__Hello
 };
 #define TERN__HELLO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&tern__hello__descriptor) \
-    , 0, {0,NULL}, (char *)protobuf_c_empty_string, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, TERN__HELLO__HELD__NOT_SET, {0} }
+    , 0, {0,NULL}, (char *)protobuf_c_empty_string, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, NULL, TERN__HELLO__HELD__NOT_SET, {0} }
 
 
 /*
@@ -370,10 +396,14 @@ struct  Tern__Assignment
    * absent: the worker holds `base_version`
    */
   Tern__AdapterDelivery *adapter;
+  /*
+   * of the worker's last contribution: what arrived of its payload
+   */
+  Tern__Part *part;
 };
 #define TERN__ASSIGNMENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&tern__assignment__descriptor) \
-    , 0, 0, 0, NULL, NULL }
+    , 0, 0, 0, NULL, NULL, NULL }
 
 
 typedef enum {
@@ -500,6 +530,25 @@ Tern__Payload *
                       const uint8_t       *data);
 void   tern__payload__free_unpacked
                      (Tern__Payload *message,
+                      ProtobufCAllocator *allocator);
+/* Tern__Part methods */
+void   tern__part__init
+                     (Tern__Part         *message);
+size_t tern__part__get_packed_size
+                     (const Tern__Part   *message);
+size_t tern__part__pack
+                     (const Tern__Part   *message,
+                      uint8_t             *out);
+size_t tern__part__pack_to_buffer
+                     (const Tern__Part   *message,
+                      ProtobufCBuffer     *buffer);
+Tern__Part *
+       tern__part__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tern__part__free_unpacked
+                     (Tern__Part *message,
                       ProtobufCAllocator *allocator);
 /* Tern__Hello methods */
 void   tern__hello__init
@@ -794,6 +843,9 @@ typedef void (*Tern__Frame_Closure)
 typedef void (*Tern__Payload_Closure)
                  (const Tern__Payload *message,
                   void *closure_data);
+typedef void (*Tern__Part_Closure)
+                 (const Tern__Part *message,
+                  void *closure_data);
 typedef void (*Tern__Hello_Closure)
                  (const Tern__Hello *message,
                   void *closure_data);
@@ -848,6 +900,7 @@ typedef void (*Tern__CoordinatorHeartbeat_Closure)
 extern const ProtobufCMessageDescriptor tern__frame__descriptor;
 extern const ProtobufCEnumDescriptor    tern__frame__type__descriptor;
 extern const ProtobufCMessageDescriptor tern__payload__descriptor;
+extern const ProtobufCMessageDescriptor tern__part__descriptor;
 extern const ProtobufCMessageDescriptor tern__hello__descriptor;
 extern const ProtobufCMessageDescriptor tern__contribution__descriptor;
 extern const ProtobufCMessageDescriptor tern__failure__descriptor;

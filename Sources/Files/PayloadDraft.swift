@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Digests
+internal import Synchronization
+
+/// A payload while it is written, from its first byte to its last: in memory, or in a file.
+public final class PayloadDraft: Sendable {
+  fileprivate enum Target: Sendable {
+    case memory([UInt8])
+    case file(OpenFile)
+    /// All of it was here before.
+    case whole(Payload)
+    /// Another draft took its place.
+    case none
+  }
+
+  fileprivate struct State: ~Copyable {
+    var target: Target
+    var byteCount: Int
+    var hasher: DigestHasher
+  }
+
+  private let state: Mutex<State>
+  /// The file; nil in memory.
+  public let path: String?
+
+  /// A draft in memory, with room for `capacity` bytes.
+  public init(capacity: Int = 0) {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(capacity)
+    path = nil
+    state = Mutex(State(target: .memory(bytes), byteCount: 0, hasher: DigestHasher()))
+  }
+
+  /// A draft in the file at `path`, which goes on after the first `byteCount` bytes of what is
+  /// there.
+  ///
+  /// - Throws: `missingPart` when there are fewer.
+  public init(path: String, from byteCount: Int = 0) throws(FileError) {
+    let file = try OpenFile(writing: path)
+    let held = try file.byteCount()
+    guard held >= byteCount else {
+      throw .missingPart(path: path, held: held, expected: byteCount)
+    }
+    if held > byteCount { try file.truncate(to: byteCount) }
+    var hasher = DigestHasher()
+    var offset = 0
+    while offset < byteCount {
+      let count = min(pieceByteCount, byteCount - offset)
+      let piece = try filledBytes(count) { (buffer) throws(FileError) in
+        try file.read(at: offset, into: buffer)
+      }
+      hasher.update(piece)
+      offset += count
+    }
+    self.path = path
+    state = Mutex(State(target: .file(file), byteCount: byteCount, hasher: hasher))
+  }
+
+  /// A draft that is finished: all of `payload` was here before.
+  init(whole payload: Payload) {
+    path = nil
+    state = Mutex(
+      State(target: .whole(payload), byteCount: payload.byteCount, hasher: DigestHasher()))
+  }
+
+  /// How many bytes there are so far.
+  public var byteCount: Int { state.withLock { $0.byteCount } }
+
+  /// Adds bytes at the end.
+  public func append(_ bytes: ArraySlice<UInt8>) throws(FileError) {
+    let failure = state.withLock { state in state.append(bytes) }
+    if let failure { throw failure }
+  }
+
+  /// Takes nothing from now on: another draft writes in its place.
+  func abandon() { state.withLock { $0.target = .none } }
+
+  /// The payload, once its last byte is here; nothing may be added any more.
+  public func finished() -> Payload {
+    state.withLock { state in
+      var hasher = DigestHasher()
+      swap(&hasher, &state.hasher)
+      let digest = hasher.finalized()
+      switch state.target {
+      case .memory(let bytes): return Payload(bytes, digest: digest)
+      case .file(let file): return Payload(file, byteCount: state.byteCount, digest: digest)
+      case .whole(let payload): return payload
+      case .none: return Payload([])
+      }
+    }
+  }
+}
+
+extension PayloadDraft.State {
+  /// Adds bytes at the end; gives what went wrong.
+  fileprivate mutating func append(_ bytes: ArraySlice<UInt8>) -> FileError? {
+    switch target {
+    case .memory(var kept):
+      // Without a second reference while it grows.
+      target = .memory([])
+      kept += bytes
+      target = .memory(kept)
+    case .file(let file):
+      do {
+        try withBytes(of: bytes) { (bytes) throws(FileError) in
+          try file.write(bytes, at: byteCount)
+        }
+      } catch {
+        return error
+      }
+    case .whole, .none: return .superseded
+    }
+    bytes.withUnsafeBytes { hasher.update($0) }
+    byteCount += bytes.count
+    return nil
+  }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Digests
+internal import Files
+internal import Synchronization
+
+/// The files of a run's large payloads: each under its digest, whole or not there.
+///
+/// `payloads` holds what the database knows of, `incoming` what is on its way there.
+final class PayloadFolder: Sendable {
+  /// Above this many bytes a payload has a file of its own, instead of a place in the database.
+  static let inlineByteCount = 64 << 10
+
+  let incoming: String
+  private let folder: String
+  private let draftCount = Mutex(0)
+  /// What this process has written or checked: it need not be read again to be believed.
+  private let trusted = Mutex<Set<Digest>>([])
+
+  /// The folders of the run in `run`; made unless they are there.
+  init(run: String) throws(FileError) {
+    folder = run + "/payloads"
+    incoming = run + "/incoming"
+    try Files.makeFolder(folder)
+    try Files.makeFolder(incoming)
+  }
+
+  /// The folders of a run that is only looked at.
+  init(existingRun run: String) {
+    folder = run + "/payloads"
+    incoming = run + "/incoming"
+  }
+
+  /// A draft of something that this process makes itself.
+  func draft() throws(FileError) -> PayloadDraft {
+    let number = draftCount.withLock { count in
+      count += 1
+      return count
+    }
+    return try PayloadDraft(path: "\(incoming)/\(ownPrefix)\(number)")
+  }
+
+  /// Puts `payload` where it stays; when this returns it is on the disk.
+  func keep(_ payload: Payload) throws(FileError) {
+    let path = path(of: payload.digest)
+    if let file = payload.file, file.path.hasPrefix(incoming + "/") {
+      try file.synchronize()
+      // Its name may have gone to another upload of the same sender meanwhile.
+      do { try move(file.path, to: path) } catch { try copy(payload, to: path) }
+    } else {
+      try copy(payload, to: path)
+    }
+    trusted.withLock { _ = $0.insert(payload.digest) }
+  }
+
+  /// The payload of `digest`; nil when the file is not what it was.
+  func payload(of digest: Digest, byteCount: Int) throws(FileError) -> Payload? {
+    let file = try OpenFile(reading: path(of: digest))
+    guard try file.byteCount() == byteCount else { return nil }
+    let payload = Payload(file, byteCount: byteCount, digest: digest)
+    if trusted.withLock({ $0.contains(digest) }) { return payload }
+    guard try payload.isIntact() else { return nil }
+    trusted.withLock { _ = $0.insert(digest) }
+    return payload
+  }
+
+  /// Removes payloads that nobody needs any more.
+  func remove(_ digests: [Digest]) throws(FileError) {
+    for digest in digests {
+      trusted.withLock { _ = $0.remove(digest) }
+      try removeFile(path(of: digest))
+    }
+  }
+
+  /// Removes what a crash left: files that the database does not know, and unfinished drafts.
+  func removeAll(except known: Set<Digest>) throws(FileError) {
+    for name in try namesInFolder(folder) {
+      if let digest = Digest(hex: name), known.contains(digest) { continue }
+      try removeFile("\(folder)/\(name)")
+    }
+    for name in try namesInFolder(incoming) where name.hasPrefix(ownPrefix) {
+      try removeFile("\(incoming)/\(name)")
+    }
+  }
+
+  private func path(of digest: Digest) -> String { "\(folder)/\(digest)" }
+
+  private func copy(_ payload: Payload, to path: String) throws(FileError) {
+    let pieceByteCount = 256 << 10
+    let draft = try draft()
+    for start in stride(from: 0, to: payload.byteCount, by: pieceByteCount) {
+      try draft.append(
+        try payload.bytes(in: start..<min(start + pieceByteCount, payload.byteCount)))
+    }
+    let copied = draft.finished()
+    guard copied.digest == payload.digest, let file = copied.file else {
+      throw .changed(path: path, reason: "the payload \(payload.digest) has changed")
+    }
+    try file.synchronize()
+    try move(file.path, to: path)
+  }
+}
+
+/// No worker's name begins with it.
+private let ownPrefix = "~"

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Files
+public import Tensors
+
+// Updates as they arrive: in files, of which a dense one is read piece by piece.
+
+extension UpdateCodec {
+  /// Refuses a payload that could not be decoded.
+  ///
+  /// - Throws: as `decode` does, and when the payload cannot be read.
+  public func check(_ payload: Payload, layout: ParameterLayout) throws(UpdateError) {
+    switch self {
+    case .dense:
+      let update = try DenseUpdate(payload, layout: layout)
+      try withBlock { (block) throws(UpdateError) in
+        try layout.eachBlock { (tensor, range) throws(UpdateError) in
+          try update.read(
+            tensor, from: range.lowerBound,
+            into: UnsafeMutableBufferPointer(rebasing: block[..<range.count]))
+        }
+      }
+    case .ternary: _ = try ternaryUpdate(try payload.inMemory(), layout: layout)
+    }
+  }
+
+  /// The update in `payload`, which may be anything at all.
+  ///
+  /// - Throws: as for bytes, and when the payload cannot be read.
+  public func decode(
+    _ payload: Payload, layout: ParameterLayout
+  ) throws(UpdateError) -> ParameterVector {
+    guard self == .dense else { return try decode(try payload.inMemory(), layout: layout) }
+    let update = try DenseUpdate(payload, layout: layout)
+    var vector = ParameterVector(zerosOf: layout)
+    try withValues(of: &vector) { (values) throws(UpdateError) in
+      try layout.eachBlock { (tensor, range) throws(UpdateError) in
+        let start = layout.entries[tensor].offset + range.lowerBound
+        try update.read(
+          tensor, from: range.lowerBound,
+          into: UnsafeMutableBufferPointer(rebasing: values[start..<(start + range.count)]))
+      }
+    }
+    return vector
+  }
+
+  /// The mean of updates, each weighted: sum(w d) / sum(w); nil of none.
+  ///
+  /// Products and sums are in double precision, in the given order, and rounded once at the end.
+  /// Dense updates are read side by side, so that beside the mean only blocks are in memory;
+  /// ternary ones are added one after the other in their sparse form.
+  ///
+  /// - Throws: as `decode` does.
+  /// - Precondition: the weights are positive and finite.
+  public func mean(
+    of updates: [(payload: Payload, weight: Double)], layout: ParameterLayout
+  ) throws(UpdateError) -> ParameterVector? {
+    guard !updates.isEmpty else { return nil }
+    guard self == .dense else {
+      var mean = WeightedMean(layout: layout)
+      for (payload, weight) in updates {
+        try mean.add(payload: try payload.inMemory(), codec: self, weight: weight)
+      }
+      return mean.combined()
+    }
+    var sources: [(update: DenseUpdate, weight: Double)] = []
+    for (payload, weight) in updates {
+      precondition(weight > 0 && weight.isFinite, "an update with weight \(weight)")
+      sources.append((try DenseUpdate(payload, layout: layout), weight))
+    }
+    return try denseMean(of: sources, layout: layout)
+  }
+}
+
+private func denseMean(
+  of sources: [(update: DenseUpdate, weight: Double)], layout: ParameterLayout
+) throws(UpdateError) -> ParameterVector {
+  let totalWeight = sources.reduce(0) { $0 + $1.weight }
+  var mean = ParameterVector(zerosOf: layout)
+  var sums = [Double](repeating: 0, count: blockCount)
+  try withValues(of: &mean) { (values) throws(UpdateError) in
+    try withBlock { (block) throws(UpdateError) in
+      try layout.eachBlock { (tensor, range) throws(UpdateError) in
+        let part = UnsafeMutableBufferPointer(rebasing: block[..<range.count])
+        for index in 0..<range.count { sums[index] = 0 }
+        for (update, weight) in sources {
+          try update.read(tensor, from: range.lowerBound, into: part)
+          sums.withUnsafeMutableBufferPointer { sums in
+            var index = 0
+            while index < part.count {
+              sums[index] += weight * Double(part[index])
+              index &+= 1
+            }
+          }
+        }
+        let start = layout.entries[tensor].offset + range.lowerBound
+        for index in 0..<range.count { values[start + index] = Float(sums[index] / totalWeight) }
+      }
+    }
+  }
+  return mean
+}
+
+/// Calls `body` with room for one block.
+private func withBlock(
+  _ body: (UnsafeMutableBufferPointer<Float>) throws(UpdateError) -> Void
+) throws(UpdateError) {
+  let block = UnsafeMutableBufferPointer<Float>.allocate(capacity: blockCount)
+  defer { block.deallocate() }
+  block.initialize(repeating: 0)
+  try body(block)
+}
+
+/// Calls `body` with the values of `vector` to change.
+private func withValues(
+  of vector: inout ParameterVector,
+  _ body: (UnsafeMutableBufferPointer<Float>) throws(UpdateError) -> Void
+) throws(UpdateError) {
+  let outcome = vector.values.withUnsafeMutableBufferPointer { values in
+    Result { () throws(UpdateError) in try body(values) }
+  }
+  try outcome.get()
+}
+
+extension Payload {
+  /// All of the bytes.
+  fileprivate func inMemory() throws(UpdateError) -> [UInt8] {
+    try storing(bytes)
+  }
+}

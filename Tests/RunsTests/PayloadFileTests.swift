@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+import Digests
+import Files
+import Foundation
+import Rounds
+import Testing
+
+@testable import Runs
+
+@Suite struct PayloadFileTests {
+  private let large = [UInt8](repeating: 5, count: 200_000)
+
+  private func files(_ path: String) throws -> [String] {
+    try namesInFolder(path + "/payloads")
+  }
+
+  @Test func onlyLargePayloadsHaveFiles() throws {
+    let folder = try TemporaryFolder()
+    let path = folder("run-1")
+    var run = try ScriptedRun(at: .folder(path))
+    for step in ScriptedRun.script { try step(&run) }
+    let contributed = run.commits.flatMap(\.contributions).map(\.payload)
+    let fromA = contributed.filter { digest in
+      (0..<4).contains { Digest(of: ScriptedRun.payload("a", from: $0)) == digest }
+    }
+    // The states of the last two versions are kept.
+    let vectors = [3, 4].map { ScriptedRun.vector($0).digest }
+    #expect(try files(path) == Set(fromA + vectors).map(\.description).sorted())
+    #expect(try namesInFolder(path + "/incoming").isEmpty)
+    try run.store.deleteContributedPayloads(upToVersion: .max)
+    #expect(try files(path) == vectors.map(\.description).sorted())
+  }
+
+  @Test func anUploadIsTakenFromWhereItArrived() throws {
+    let folder = try TemporaryFolder()
+    let path = folder("run-1")
+    let store = try ScriptedRun(at: .folder(path)).store
+    let digest = Digest(of: large)
+    let inbox = store.inbox(of: "ann")
+    try inbox.draft(of: digest, from: 0).append(large[..<150_000])
+    let draft = try inbox.draft(of: digest, from: 150_000)
+    try draft.append(large[150_000...])
+    let payload = try #require(try inbox.finish(draft, as: digest))
+    try store.put(payload)
+    #expect(try namesInFolder(path + "/incoming").isEmpty)
+    #expect(try store.payload(of: digest).bytes() == large)
+    // The sender may say that all of it is here, and need not send a byte.
+    let again = try inbox.draft(of: digest, from: large.count)
+    #expect(try inbox.finish(again, as: digest)?.bytes() == large)
+  }
+
+  @Test func anUploadWhoseNameWentToAnotherIsCopied() throws {
+    let folder = try TemporaryFolder()
+    let path = folder("run-1")
+    let store = try ScriptedRun(at: .folder(path)).store
+    let inbox = store.inbox(of: "ann")
+    let draft = try inbox.draft(of: Digest(of: large), from: 0)
+    try draft.append(large[...])
+    let payload = try #require(try inbox.finish(draft, as: Digest(of: large)))
+    // A newer connection begins another upload before this one is recorded.
+    try inbox.draft(of: Digest(of: [1]), from: 0).append([1][...])
+    try store.put(payload)
+    #expect(try store.payload(of: payload.digest).bytes() == large)
+  }
+
+  @Test func whatACrashLeftIsRemoved() throws {
+    let folder = try TemporaryFolder()
+    let path = folder("run-1")
+    let digest = try leaveThings(in: path)
+    let store = try RunStore.open(folder: path)
+    #expect(
+      try files(path)
+        == [digest, ScriptedRun.vector(0).digest].map(\.description).sorted())
+    // An upload may go on; a draft of the coordinator's own begins anew.
+    #expect(try store.inbox(of: "ann").part()?.byteCount == 3)
+    #expect(try namesInFolder(path + "/incoming").count == 1)
+  }
+
+  private func leaveThings(in path: String) throws -> Digest {
+    let store = try ScriptedRun(at: .folder(path)).store
+    try store.put(Payload(large))
+    try store.draft().append([1, 2, 3][...])
+    try store.inbox(of: "ann").draft(of: Digest(of: large), from: 0).append([5, 5, 5][...])
+    for name in ["\(Digest(of: [7]))", "rubbish"] {
+      try DurableFile(path: "\(path)/payloads/\(name)").write([7])
+    }
+    return Digest(of: large)
+  }
+
+  @Test(arguments: [-1, 0, 1]) func aChangedFileIsNotHandedOut(lengthChange: Int) throws {
+    let folder = try TemporaryFolder()
+    let path = folder("run-1")
+    let digest = Digest(of: large)
+    try storeLarge(in: path)
+    let file = try OpenFile(writing: "\(path)/payloads/\(digest)")
+    try file.truncate(to: large.count + lengthChange)
+    try [UInt8](repeating: 6, count: 1).withUnsafeBytes { try file.write($0, at: 1000) }
+    let store = try RunStore.open(folder: path)
+    #expect(
+      throws: RunError.damaged(path: path, reason: "the payload \(digest) has changed")
+    ) { try store.payload(of: digest) }
+  }
+
+  private func storeLarge(in path: String) throws {
+    try ScriptedRun(at: .folder(path)).store.put(Payload(large))
+  }
+}
