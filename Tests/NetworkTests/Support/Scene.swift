@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Digests
-import Files
 import Federation
+import Files
 import Messages
 import Network
 import Rounds
