@@ -201,32 +201,43 @@ extension CoordinatorService {
     close.yield()
   }
 
-  private func listen(
+  /// Not on the actor: it may be busy, and who is heard meanwhile is not silent.
+  private nonisolated func listen(
     to worker: WorkerID, _ session: Session<WorkerMessage, CoordinatorMessage>,
     _ connection: ConnectionID, _ heard: Watch
   ) async throws {
     var isOpen = false
     for try await message in session.incoming {
-      heard.touch()
-      if isOpen {
-        deliver(.received(connection, message))
-      } else if case .hello(let hello) = message {
-        isOpen = true
-        heard.adopt(
-          interval: coordinator.identity.heartbeatInterval,
-          limit: coordinator.identity.silenceLimit)
-        let inbox = inboxes[worker] ?? coordinator.inbox(of: worker)
-        inboxes[worker] = inbox
-        session.admit(coordinator.maximumPayloadByteCount, inbox)
-        deliver(
-          .opened(
-            connection, worker, address: session.peer.address, hello, part: try inbox.part()))
-      } else {
-        throw FederationError.unexpected("something before the hello")
+      try await heard.answer {
+        if isOpen {
+          await deliver(.received(connection, message))
+        } else if case .hello(let hello) = message {
+          isOpen = true
+          try await open(connection, of: worker, session, hello, heard)
+        } else {
+          throw FederationError.unexpected("something before the hello")
+        }
       }
     }
   }
+
+  private func open(
+    _ connection: ConnectionID, of worker: WorkerID,
+    _ session: Session<WorkerMessage, CoordinatorMessage>, _ hello: Hello, _ heard: Watch
+  ) throws {
+    heard.adopt(
+      interval: coordinator.identity.heartbeatInterval, limit: coordinator.identity.silenceLimit)
+    let inbox = inboxes[worker] ?? coordinator.inbox(of: worker)
+    inboxes[worker] = inbox
+    session.admit(coordinator.maximumPayloadByteCount, inbox)
+    deliver(
+      .opened(connection, worker, address: session.peer.address, hello, part: try inbox.part()))
+  }
 }
+
+/// How long workers that were away may take to hear that the run is over: more than the longest
+/// delay between two of their tries.
+private let farewellLimit = Duration.seconds(20)
 
 /// How many messages may wait for a connection: a worker is owed an assignment, a receipt, a
 /// release and a few heartbeats at most.

@@ -153,8 +153,10 @@ extension WorkerService {
       }
       group.addTask {
         for try await message in session.incoming {
-          heard.touch()
-          if let finished = try await self.receive(message, session, heard) { return finished }
+          let finished = try await heard.answer {
+            try await self.receive(message, session, heard)
+          }
+          if let finished { return finished }
         }
         throw FederationError.silent("the coordinator closed the connection and")
       }
