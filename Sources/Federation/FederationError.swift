@@ -13,6 +13,8 @@ public enum FederationError: Error, Equatable {
   case unexpected(String)
   /// Nothing was heard from the other side for too long.
   case silent(String)
+  /// No coordinator welcomed this worker for too long; the last reason why not.
+  case alone(Duration, String)
   /// A file could not be written.
   case file(String)
   /// The run ended without its last version.
@@ -31,6 +33,9 @@ extension FederationError: CustomStringConvertible {
       "the coordinator refused this worker: \(refusal.reason)"
     case .unexpected(let what): "the coordinator sent something unexpected: \(what)"
     case .silent(let who): "\(who) has been silent for too long"
+    case .alone(let limit, let reason):
+      "no coordinator for \(limit), giving up (\(reason)); if the run is not over, start the "
+        + "coordinator and then this worker again"
     case .file(let reason): "\(reason); free or repair the disk and start again"
     case .runFailed(let reason): "the run failed: \(reason)"
     }

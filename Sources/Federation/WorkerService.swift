@@ -53,6 +53,9 @@ public actor WorkerService {
   let pool: ComputePool
   let log: Logger
   private var backoff: Backoff
+  private let patience: Duration
+  // Since when no coordinator has welcomed this worker; nil while one has.
+  private var awayFrom: ContinuousClock.Instant?
   var worker: Worker?
   var enrolment: Enrolment?
   var outbox: AsyncStream<WorkerMessage>.Continuation?
@@ -69,13 +72,16 @@ public actor WorkerService {
   }
 
   /// A worker that trains on the threads of `pool`.
+  ///
+  /// - Parameter patience: how long it looks for a coordinator that cannot be reached.
   public init(
     resources: Resources, transport: any ClientTransport, pool: ComputePool, seed: UInt64,
-    log: Logger
+    givingUpAfter patience: Duration, log: Logger
   ) {
     self.resources = resources
     self.transport = transport
     self.pool = pool
+    self.patience = patience
     self.log = log
     backoff = Backoff(seed: Seed(seed).derived(resources.id.rawValue))
     (jobs, submit) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -116,16 +122,21 @@ extension WorkerService {
         throw error.cause
       } catch  where transport.isPermanent(error) {
         throw error
-      } catch is CancellationError where Task.isCancelled {
-        throw CancellationError()
       } catch {
+        // Whatever a cancelled connection ends with, it is no news.
+        try Task.checkCancellation()
         try await pause(after: "\(error)")
       }
     }
   }
 
   private func pause(after reason: String) async throws {
-    let delay = backoff.next()
+    let now = ContinuousClock.now
+    let since = awayFrom ?? now
+    awayFrom = since
+    let left = patience - (now - since)
+    guard left > .zero else { throw FederationError.alone(patience, reason) }
+    let delay = min(backoff.next(), left)
     log.warning("not connected, trying again", metadata: ["reason": "\(reason)", "in": "\(delay)"])
     try await Task.sleep(for: delay)
   }
@@ -188,6 +199,7 @@ extension WorkerService {
       let layout = try await enrol(welcome)
       session.admit(UpdateCodec.dense.maximumPayloadByteCount(for: layout), inbox)
       backoff.reset()
+      awayFrom = nil
     case .refused(let refusal):
       let error = FederationError.refused(refusal)
       if refusal.retryable { throw error } else { throw Unmendable(cause: error) }

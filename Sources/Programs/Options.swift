@@ -42,5 +42,28 @@ public struct LogOptions: ParsableArguments {
 
 extension Logger.Level: @retroactive ExpressibleByArgument {}
 
+/// A time on the command line, as run files write them: `500ms`, `90s`, `10m` or `2h`.
+public struct Interval: ExpressibleByArgument, Sendable {
+  /// How long it is.
+  public let duration: Duration
+  /// As it was written.
+  public let defaultValueDescription: String
+
+  /// The time that `argument` says; nil when it says none.
+  public init?(argument: String) {
+    guard let duration = Duration(text: argument) else { return nil }
+    self.duration = duration
+    defaultValueDescription = argument
+  }
+
+  private init(_ duration: Duration, _ description: String) {
+    self.duration = duration
+    defaultValueDescription = description
+  }
+
+  /// Long enough to repair a machine and start it again.
+  public static let hour = Interval(.seconds(3600), "1h")
+}
+
 /// The number of processors that may be used.
 public var processorCount: Int { max(1, ProcessInfo.processInfo.activeProcessorCount) }

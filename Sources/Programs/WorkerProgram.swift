@@ -54,7 +54,12 @@ public struct WorkerProgram: Sendable {
   }
 
   /// Works until the run is over.
-  public func run(over transport: any ClientTransport, pool: ComputePool) async throws -> Finished {
+  ///
+  /// - Parameter limit: how long it looks for a coordinator that cannot be reached.
+  public func run(
+    over transport: any ClientTransport, pool: ComputePool,
+    givingUpAfter limit: Duration = Interval.hour.duration
+  ) async throws -> Finished {
     let service = WorkerService(
       resources: WorkerService.Resources(
         id: id, model: model.checkpoint.digest(),
@@ -64,7 +69,7 @@ public struct WorkerProgram: Sendable {
           try model.trainer(for: id.rawValue, data: data, plan: plan)
         }),
       transport: transport, pool: pool, seed: UInt64(ProcessInfo.processInfo.processIdentifier),
-      log: log)
+      givingUpAfter: limit, log: log)
     return try await service.run()
   }
 }

@@ -99,15 +99,11 @@ struct Section {
   /// A time such as `500ms`, `90s`, `10m` or `2h`.
   func duration(_ key: String, _ standard: Duration) throws(RunFileError) -> Duration {
     guard let text = try string(key) else { return standard }
-    let units: [(String, Double)] = [("ms", 1e-3), ("s", 1), ("m", 60), ("h", 3600)]
-    for (unit, seconds) in units where text.hasSuffix(unit) {
-      guard let value = Double(text.dropLast(unit.count)), value >= 0, value * seconds < 1e9 else {
-        continue
-      }
-      return .milliseconds(Int64((value * seconds * 1000).rounded()))
+    guard let duration = Duration(text: text) else {
+      throw .badValue(
+        key: name(of: key), value: text, expected: "a time such as 500ms, 90s, 10m or 2h")
     }
-    throw .badValue(
-      key: name(of: key), value: text, expected: "a time such as 500ms, 90s, 10m or 2h")
+    return duration
   }
 
   /// One of a few words.

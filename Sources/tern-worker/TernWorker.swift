@@ -36,6 +36,12 @@ struct TernWorker: AsyncParsableCommand {
   @Option(help: "How many threads compute.")
   var threads: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "How long to look for a coordinator that cannot be reached: 90s, 10m, 2h.",
+      valueName: "time"))
+  var giveUpAfter = Interval.hour
+
   @OptionGroup var logging: LogOptions
 
   func validate() throws {
@@ -56,8 +62,9 @@ struct TernWorker: AsyncParsableCommand {
         certificate: credentials.certificatePath, model: LoadedModel(path: model), data: data,
         stateFolder: state, log: log)
       let pool = ComputePool(threadCount: threads ?? processorCount)
+      let limit = giveUpAfter.duration
       let finished = try await stoppingOnSignals {
-        try await worker.run(over: client, pool: pool)
+        try await worker.run(over: client, pool: pool, givingUpAfter: limit)
       }
       if let failure = finished.outcome { throw FederationError.runFailed(failure) }
       print("the run is over: version \(finished.version), \(finished.state.short)")

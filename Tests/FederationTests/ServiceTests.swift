@@ -49,7 +49,8 @@ import Updates
       resources: WorkerService.Resources(
         id: id, model: model, memoryByteCount: 1, coreCount: 1, memory: nil,
         makeLearner: { _ in PretendedLearner(id: id) }),
-      transport: transport.client(name), pool: pool, seed: 1, log: Self.quiet)
+      transport: transport.client(name), pool: pool, seed: 1,
+      givingUpAfter: .seconds(60), log: Self.quiet)
   }
 
   @Test func tasksInOneProcessEndWithTheBitsOfTheLockstepFleet() async throws {
