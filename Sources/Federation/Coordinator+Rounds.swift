@@ -138,6 +138,7 @@ extension Coordinator {
     _ outcome: RoundEngine.Outcome, at now: RunTime
   ) throws -> [Output] {
     try log.finish(outcome)
+    aware = Set(sessions.all.compactMap { sessions[$0]?.worker })
     let farewells = sessions.all.flatMap { connection -> [Output] in
       [.send(connection, finished(outcome)), .close(connection, reason: "the run is over")]
     }

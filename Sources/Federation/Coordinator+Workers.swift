@@ -61,7 +61,12 @@ extension Coordinator {
             heartbeatInterval: identity.heartbeatInterval, silenceLimit: identity.silenceLimit))),
       .report(.joined(worker, address: address)),
     ]
-    if let outcome = engine.outcome { return outputs + [.send(connection, finished(outcome))] }
+    if let outcome = engine.outcome {
+      aware.insert(worker)
+      return outputs + [
+        .send(connection, finished(outcome)), .close(connection, reason: "the run is over"),
+      ]
+    }
     return outputs + (try decide(.joined(worker), at: now))
   }
 

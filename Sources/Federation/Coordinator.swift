@@ -62,6 +62,8 @@ public struct Coordinator {
   var sessions = SessionTable()
   var ledger = RoundLedger()
   let evaluateEvery: Int
+  /// Who was told that the run is over.
+  var aware: Set<WorkerID> = []
 
   /// What a worker must have in common with the coordinator.
   public struct Identity: Sendable {
@@ -96,6 +98,9 @@ public struct Coordinator {
 
   /// How many commits the adapter has behind it.
   public var version: Int { server.version }
+
+  /// Who took part and has not been told that the run is over, by name.
+  public var unaware: [WorkerID] { server.accepted.keys.filter { !aware.contains($0) }.sorted() }
 
   /// Who is awaited, since when and until when.
   public var status: RoundStatus { engine.status }

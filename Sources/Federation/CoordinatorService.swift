@@ -32,6 +32,10 @@ public actor CoordinatorService {
   private let closings: AsyncStream<Void>
   private let close: AsyncStream<Void>.Continuation
 
+  /// What is done with the last adapter.
+  public typealias Conclusion =
+    @Sendable (Coordinator.RunOutcome, ParameterVector) async throws -> Void
+
   /// The version that is being measured, if any.
   public private(set) var measuring: Int?
 
@@ -72,8 +76,12 @@ public actor CoordinatorService {
 
   /// Serves until the run is over, everybody has been told, and the last version is measured.
   ///
-  /// - Throws: when the store or the listener fails.
-  public func run() async throws -> Coordinator.RunOutcome {
+  /// - Parameter conclude: called when the run is over, before anybody is waited for that was
+  ///   away then.
+  /// - Throws: when the store or the listener fails, and what `conclude` throws.
+  public func run(
+    concluding conclude: @escaping Conclusion = { _, _ in }
+  ) async throws -> Coordinator.RunOutcome {
     carryOut(try coordinator.start(at: .now))
     try await withThrowingTaskGroup(of: Bool.self) { group in
       group.addTask {
@@ -81,7 +89,7 @@ public actor CoordinatorService {
         return false
       }
       group.addTask { try await self.keepTime() }
-      group.addTask { try await self.waitForEnd() }
+      group.addTask { try await self.waitForEnd(conclude) }
       defer { group.cancelAll() }
       while let isOver = try await group.next(), !isOver {}
     }
@@ -143,17 +151,40 @@ extension CoordinatorService {
     }
   }
 
-  /// Measures versions as they come; returns when the run is over and all connections are closed.
-  private func waitForEnd() async throws -> Bool {
+  /// Measures versions as they come; returns when the run is over and its workers know it.
+  private func waitForEnd(_ conclude: Conclusion) async throws -> Bool {
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { for try await _ in self.endings {} }
       group.addTask { try await self.measureVersions() }
       defer { group.cancelAll() }
       try await group.next()
     }
-    for await _ in closings where outboxes.isEmpty { break }
+    if let outcome { try await conclude(outcome, adapter) }
+    await waitForFarewells()
     return true
   }
+
+  /// Waits until all connections are closed and all workers of the run know that it is over, but
+  /// not for ever: some may never come back.
+  private func waitForFarewells() async {
+    let missing = coordinator.unaware
+    if !missing.isEmpty {
+      log.notice(
+        "the run is over; waiting for workers that do not know it yet",
+        metadata: [
+          "workers": "\(missing.map(\.rawValue).joined(separator: ", "))",
+          "at most": "\(farewellLimit)",
+        ])
+    }
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { try? await Task.sleep(for: farewellLimit) }
+      group.addTask { for await _ in self.closings where await self.isDone { break } }
+      await group.next()
+      group.cancelAll()
+    }
+  }
+
+  private var isDone: Bool { outboxes.isEmpty && coordinator.unaware.isEmpty }
 
   private func measureVersions() async throws {
     for await measurement in evaluations {

@@ -61,17 +61,19 @@ public struct CoordinatorProgram: Sendable {
     let service = CoordinatorService(
       coordinator: coordinator, transport: transport, pool: pool, evaluate: evaluate, log: log,
       observe: { reporter.observe($0) })
+    let adapterFolder = "\(folder)/adapter"
     let outcome = try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await show(service, on: reporter) }
       defer {
         group.cancelAll()
         reporter.finish()
       }
-      return try await service.run()
+      return try await service.run { [model] outcome, adapter in
+        guard outcome.failure == nil else { return }
+        try model.write(adapter, of: adapted, to: adapterFolder)
+      }
     }
     if let failure = outcome.failure { throw FederationError.runFailed(failure) }
-    let adapterFolder = "\(folder)/adapter"
-    try model.write(await service.adapter, of: adapted, to: adapterFolder)
     return Result(outcome: outcome, adapterFolder: adapterFolder, summary: reporter.summary)
   }
 

@@ -54,6 +54,7 @@ private func oneLine(_ error: any Error) -> String {
 
 private func exitCode(of error: any Error) -> ExitCode {
   switch error {
+  case CheckpointError.unwritable: ProgramExit.system
   case is RunFileError, is CheckpointError, is TokenizationError, is TrainingError, is UpdateError,
     is ModelError, is RoundError, is InputError:
     ProgramExit.badInput
