@@ -9,7 +9,7 @@ public struct NetworkSettings: Hashable, Sendable {
   /// How long the other side may take to hear the last words and close, too.
   public var lingerTimeout = Duration.seconds(1)
   /// How many connections a server holds at once; more are closed as they arrive.
-  public var connectionLimit = 1024
+  public var connectionLimit = 4096
   /// The bytes of a payload in one frame.
   public var chunkByteCount = 256 << 10
 

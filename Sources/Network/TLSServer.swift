@@ -38,6 +38,13 @@ public final class TLSServer: ServerTransport {
       .serverChannelOption(.backlog, value: 1024)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .serverChannelOption(.autoRead, value: false)
+      .serverChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandlers(
+            // Without a pause, a listener that has no descriptors left would spin.
+            AcceptBackoffHandler(shouldForwardIOErrorCaught: true), AcceptErrors(logger: logger))
+        }
+      }
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
       .childChannelOption(.socketOption(.so_keepalive), value: 1)
       .childChannelInitializer { channel in

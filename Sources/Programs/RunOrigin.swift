@@ -43,6 +43,7 @@ public struct RunOrigin: Codable, Hashable, Sendable {
 
 /// Serves the run of `origin` to workers over TLS, from its last commit if it has one.
 public func serve(_ origin: RunOrigin, log: Logger) async throws -> CoordinatorProgram.Result {
+  raiseDescriptorLimit()
   let file = try RunFile(path: origin.runFile, overrides: origin.overrides)
   let folder = "\(file.coordinator.runs)/\(file.plan.run)"
   let server = try await makeServer(for: file, folder: folder, log: log)

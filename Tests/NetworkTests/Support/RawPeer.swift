@@ -41,8 +41,23 @@ struct RawPeer {
 func blockingConversation(
   port: Int, saying bytes: [UInt8]
 ) -> (sentCount: Int, heard: [UInt8], end: Int) {
-  let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+  guard let descriptor = connectedDescriptor(port: port) else { return (0, [], -1) }
   defer { close(descriptor) }
+  let sentCount = send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+  var heard: [UInt8] = []
+  var part = [UInt8](repeating: 0, count: 4096)
+  while true {
+    let count = recv(descriptor, &part, part.count, 0)
+    guard count > 0 else { return (sentCount, heard, count) }
+    heard += part.prefix(count)
+  }
+}
+
+/// A socket that is connected to a port of 127.0.0.1, and waits ten seconds at most for bytes; nil
+/// when it cannot be.
+func connectedDescriptor(port: Int) -> Int32? {
+  let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+  guard descriptor >= 0 else { return nil }
   var limit = timeval(tv_sec: 10, tv_usec: 0)
   setsockopt(
     descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
@@ -55,15 +70,11 @@ func blockingConversation(
       connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
     }
   }
-  guard isConnected else { return (0, [], -1) }
-  let sentCount = send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
-  var heard: [UInt8] = []
-  var part = [UInt8](repeating: 0, count: 4096)
-  while true {
-    let count = recv(descriptor, &part, part.count, 0)
-    guard count > 0 else { return (sentCount, heard, count) }
-    heard += part.prefix(count)
+  guard isConnected else {
+    close(descriptor)
+    return nil
   }
+  return descriptor
 }
 
 /// Stands between a client and a server, and does to their bytes what it is told.
