@@ -5,8 +5,6 @@ import Testing
 /// Four real processes over TLS on loopback.
 @Suite(.serialized, .timeLimit(.minutes(5)))
 struct RunTests {
-  private static let adapter = "runs/tiny/adapter/adapter_model.safetensors"
-
   @Test func fourProcessesAndOneLearnTheSameBits() async throws {
     let site = try Site()
     let coordinator = try await site.startCoordinator()
@@ -18,7 +16,7 @@ struct RunTests {
 
     try site.run("tern", ["simulate", "run.yaml", "--output", "simulated"])
     let simulated = try site.bytes(of: "simulated/adapter/adapter_model.safetensors")
-    #expect(try site.bytes(of: Self.adapter) == simulated)
+    #expect(try site.bytes(of: Site.adapter) == simulated)
 
     let evaluated = try site.run(
       "tern",
@@ -51,7 +49,7 @@ struct RunTests {
     try await site.wait("the run ends") { !coordinator.isRunning }
     #expect(coordinator.terminationStatus == 0, "\(site.text(of: "coordinator.log"))")
     #expect(
-      try site.bytes(of: Self.adapter)
+      try site.bytes(of: Site.adapter)
         == site.bytes(of: "simulated/adapter/adapter_model.safetensors"))
   }
 

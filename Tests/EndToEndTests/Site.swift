@@ -8,11 +8,11 @@ import Testing
 final class Site {
   let folder: String
   private var processes: [Process] = []
-  private(set) var port = 0
+  private var proxies: [FaultyProxy] = []
 
   static let workers = ["worker-1", "worker-2", "worker-3"]
 
-  init(versions: Int = 4, localSteps: Int = 3) throws {
+  init(versions: Int = 4, localSteps: Int = 3, heartbeat: Int = 500) throws {
     folder = FileManager.default.temporaryDirectory.appending(path: "tern-e2e-\(UUID())").path
     try FileManager.default.createDirectory(
       atPath: folder + "/data", withIntermediateDirectories: true)
@@ -20,12 +20,13 @@ final class Site {
       try write(rows(of: index), to: "data/\(worker).jsonl")
     }
     try write(rows(of: 3), to: "data/held-out.jsonl")
-    try write(runFile(versions: versions, localSteps: localSteps), to: "run.yaml")
+    try write(runFile(versions, localSteps: localSteps, heartbeat: heartbeat), to: "run.yaml")
     try run("tern", ["certificates", "create", "localhost", "127.0.0.1"])
     for worker in Self.workers { try run("tern", ["certificates", "issue", worker]) }
   }
 
   deinit {
+    for proxy in proxies { proxy.end() }
     for process in processes where process.isRunning {
       kill(process.processIdentifier, SIGKILL)
       process.waitUntilExit()
@@ -72,14 +73,20 @@ final class Site {
   }
 
   /// Starts a program; what it says goes to `NAME.log`.
-  func start(_ program: String, _ arguments: [String], log name: String) throws -> Process {
+  ///
+  /// - Parameter shell: what `sh` does before it becomes the program.
+  func start(
+    _ program: String, _ arguments: [String], log name: String, shell: String? = nil
+  ) throws -> Process {
     let path = "\(folder)/\(name).log"
     if !FileManager.default.fileExists(atPath: path) { try write("", to: "\(name).log") }
     let handle = try #require(FileHandle(forWritingAtPath: path))
     try handle.seekToEnd()
     let process = Process()
-    process.executableURL = Self.programs.appending(path: program)
-    process.arguments = arguments
+    let executable = Self.programs.appending(path: program)
+    process.executableURL = shell == nil ? executable : URL(filePath: "/bin/sh")
+    process.arguments =
+      (shell.map { ["-c", $0 + "; exec \"$0\" \"$@\"", executable.path] } ?? []) + arguments
     process.currentDirectoryURL = URL(filePath: folder)
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = handle
@@ -90,25 +97,76 @@ final class Site {
   }
 
   /// Starts the coordinator, always by the same command.
-  func startCoordinator() async throws -> Process {
-    let process = try start("tern-coordinator", ["run.yaml"], log: "coordinator")
+  func startCoordinator(shell: String? = nil) async throws -> Process {
+    let process = try launchCoordinator(shell: shell)
     try await wait("the coordinator listens") {
       #expect(process.isRunning, "\(text(of: "coordinator.log"))")
-      let endpoint = text(of: "runs/tiny/endpoint")
-      guard process.isRunning, endpoint.hasSuffix("\n") else { return !process.isRunning }
-      port = Int(endpoint.dropLast().split(separator: ":").last ?? "") ?? 0
-      return true
+      return !process.isRunning || port != nil
     }
     return process
   }
 
-  func startWorker(_ name: String, arguments: [String] = []) throws -> Process {
+  /// Starts the coordinator and does not wait.
+  func launchCoordinator(shell: String? = nil) throws -> Process {
+    try start("tern-coordinator", ["run.yaml"], log: "coordinator", shell: shell)
+  }
+
+  /// Where the coordinator listens, as it wrote down.
+  var port: Int? { Self.port(in: folder) }
+
+  private static func port(in folder: String) -> Int? {
+    let path = "\(folder)/runs/tiny/endpoint"
+    guard let text = try? String(contentsOfFile: path, encoding: .utf8), text.hasSuffix("\n") else {
+      return nil
+    }
+    return text.dropLast().split(separator: ":").last.flatMap { Int($0) }
+  }
+
+  /// - Parameter port: where it looks for its coordinator, unless it is where that listens.
+  func startWorker(
+    _ name: String, port: Int? = nil, arguments: [String] = [], shell: String? = nil
+  ) throws -> Process {
     try start(
       "tern-worker",
       [
-        "--coordinator", "127.0.0.1:\(port)", "--certificates", "certificates/workers/\(name)",
+        "--coordinator", "127.0.0.1:\(port ?? self.port ?? 0)",
+        "--certificates", "certificates/workers/\(name)",
         "--model", Self.model, "--data", "data/\(name).jsonl", "--threads", "1",
-      ] + arguments, log: name)
+      ] + arguments, log: name, shell: shell)
+  }
+
+  /// A proxy for the coordinator, wherever it listens.
+  func makeProxy() throws -> FaultyProxy {
+    let proxy = try FaultyProxy { [folder] in Self.port(in: folder) ?? 0 }
+    proxies.append(proxy)
+    return proxy
+  }
+
+  // MARK: The run
+
+  static let adapter = "runs/tiny/adapter/adapter_model.safetensors"
+
+  /// The run's newest version, as the end of its metrics tells it.
+  var version: Int {
+    guard let file = FileHandle(forReadingAtPath: "\(folder)/runs/tiny/metrics.jsonl") else {
+      return 0
+    }
+    let end = (try? file.seekToEnd()) ?? 0
+    try? file.seek(toOffset: end - min(end, 20_000))
+    let text = String(decoding: (try? file.readToEnd()) ?? Data(), as: UTF8.self)
+    return text.matches(of: /"committed":\{.*?"version":([0-9]+)/)
+      .compactMap { Int($0.1) }.max() ?? 0
+  }
+
+  /// How many lines of a file hold all of `words`.
+  func lineCount(of name: String, with words: String...) -> Int {
+    text(of: name).split(separator: "\n").count { line in words.allSatisfy { line.contains($0) } }
+  }
+
+  /// The adapter of the same run without any disturbance.
+  func undisturbedAdapter() throws -> Data {
+    try run("tern", ["simulate", "run.yaml", "--output", "simulated"])
+    return try bytes(of: "simulated/adapter/adapter_model.safetensors")
   }
 
   /// Waits until `condition` holds; the test's own time limit ends it otherwise.
@@ -136,7 +194,7 @@ final class Site {
     }.joined(separator: "\n")
   }
 
-  private func runFile(versions: Int, localSteps: Int) -> String {
+  private func runFile(_ versions: Int, localSteps: Int, heartbeat: Int) -> String {
     """
     run: tiny
     seed: 3
@@ -148,7 +206,7 @@ final class Site {
       down: {codec: ternary, density: 0.3}
     rounds: {versions: \(versions), workers: 3, deadline: 120s}
     validation: {data: data/held-out.jsonl}
-    coordinator: {host: 127.0.0.1, port: 0, heartbeat: 500ms}
+    coordinator: {host: 127.0.0.1, port: 0, heartbeat: \(heartbeat)ms}
     workers:
       - {name: worker-1, data: data/worker-1.jsonl}
       - {name: worker-2, data: data/worker-2.jsonl}
