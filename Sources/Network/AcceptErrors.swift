@@ -3,15 +3,18 @@ internal import Glibc
 internal import Logging
 internal import NIOCore
 
-/// Says why a listener cannot take connections, now and then and not for each of them.
+/// Lets a listener that cannot take a connection pause, and says why it cannot, now and then.
 ///
-/// The listener stays; `AcceptBackoffHandler`, before this one, has it pause.
+/// A connection that cannot be taken stays in the listener's queue, so that trying again at once
+/// would use all of a processor. (NIO's `AcceptBackoffHandler` delays the next read, but not the
+/// one that failed, which the selector repeats.)
 ///
 /// Confined to its channel's event loop.
 final class AcceptErrors: ChannelInboundHandler {
   typealias InboundIn = any Channel
 
-  private static let interval = TimeAmount.seconds(10)
+  private static let pause = TimeAmount.milliseconds(500)
+  private static let quiet = TimeAmount.seconds(10)
 
   private let logger: Logger
   private var quietUntil = NIODeadline.uptimeNanoseconds(0)
@@ -19,12 +22,20 @@ final class AcceptErrors: ChannelInboundHandler {
   init(logger: Logger) { self.logger = logger }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    // Our own limit is said where it is found.
+    guard error is IOError else { return }
+    let channel = context.channel
+    channel.setOption(.autoRead, value: false).whenSuccess {
+      channel.eventLoop.scheduleTask(in: Self.pause) {
+        channel.setOption(.autoRead, value: true)
+      }
+    }
     guard NIODeadline.now() >= quietUntil else { return }
-    quietUntil = .now() + Self.interval
+    quietUntil = .now() + Self.quiet
     logger.error("cannot take connections", metadata: ["reason": "\(Self.reason(of: error))"])
   }
 
-  static func reason(of error: any Error) -> String {
+  private static func reason(of error: any Error) -> String {
     switch (error as? IOError)?.errnoCode {
     case EMFILE:
       "this process has no file descriptors left; raise its limit (ulimit -n) and start it again"

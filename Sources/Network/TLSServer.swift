@@ -33,16 +33,15 @@ public final class TLSServer: ServerTransport {
   ) async throws {
     precondition(context.isServer, "a server with the credentials of a worker")
     let (arrivals, entrance) = AsyncStream.makeStream(of: TLSChannel.self)
-    let live = LiveChannels(limit: settings.connectionLimit)
+    let limit = connectionRoom(wanted: settings.connectionLimit, logger: logger)
+    let live = LiveChannels(limit: limit)
     let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .serverChannelOption(.backlog, value: 1024)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .serverChannelOption(.autoRead, value: false)
       .serverChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
-          try channel.pipeline.syncOperations.addHandlers(
-            // Without a pause, a listener that has no descriptors left would spin.
-            AcceptBackoffHandler(shouldForwardIOErrorCaught: true), AcceptErrors(logger: logger))
+          try channel.pipeline.syncOperations.addHandler(AcceptErrors(logger: logger))
         }
       }
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
@@ -51,7 +50,7 @@ public final class TLSServer: ServerTransport {
         channel.eventLoop.makeCompletedFuture {
           let address = channel.remoteAddress?.inWords ?? "unknown"
           guard live.add(channel) else {
-            let error = NetworkError.tooManyConnections(limit: settings.connectionLimit)
+            let error = NetworkError.tooManyConnections(limit: limit)
             logger.warning(
               "connection refused", metadata: ["peer": "\(address)", "reason": "\(error)"])
             throw error

@@ -7,7 +7,7 @@ import Testing
 @testable import Network
 
 /// A listener whose process or machine has no room for one more connection.
-@Suite struct DescriptorTests {
+@Suite struct AcceptErrorsTests {
   @Test(arguments: [(EMFILE, "ulimit -n"), (ENFILE, "fs.file-max")])
   func whatToDoIsSaidOnceAndTheListenerStays(code: Int32, remedy: String) throws {
     let log = LogRecorder()
