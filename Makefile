@@ -14,7 +14,7 @@ MODEL ?= .build-demo/SmolLM2-135M-Instruct.Q4_1.gguf
 MODEL_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 
 .PHONY: help demo test test-release build release packages demo-packages toolchain model lint format \
-        generated lines benchmark clean
+        generated lines benchmark clean chaos crowd
 
 help: ## List what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,16 @@ test: toolchain packages ## Build and run all tests.
 test-release: toolchain packages ## Run numerics and the programs as they are shipped.
 	swift test -c release -Xswiftc -enable-testing \
 	  --filter 'TensorsTests|ModelsTests|UpdatesTests|RandomnessTests|EndToEndTests'
+
+SECONDS_OF_CHAOS ?= 300
+
+chaos: toolchain packages ## Kill, stop and cut off real processes for minutes (SECONDS_OF_CHAOS).
+	swift build --build-tests $(SWIFT_FLAGS)
+	TERN_CHAOS_SECONDS=$(SECONDS_OF_CHAOS) swift test --skip-build $(SWIFT_FLAGS) --filter ChaosTests
+
+crowd: toolchain packages ## 1,000 idle and 200 busy connections on one server.
+	swift build --build-tests $(SWIFT_FLAGS)
+	TERN_CROWD=1 swift test --skip-build $(SWIFT_FLAGS) --filter CrowdTests
 
 build: toolchain packages ## Build the programs for debugging.
 	swift build $(SWIFT_FLAGS)

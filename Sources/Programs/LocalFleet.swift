@@ -46,7 +46,7 @@ public struct LocalFleet: Sendable {
           ], log: "\(folder)/\(worker.name).log"))
     }
     try await wait(for: coordinator, named: "the coordinator")
-    // A worker that missed the last message would look for its coordinator for ever.
+    // A worker that missed the last message would look for its coordinator for an hour.
     let limit = ContinuousClock.now + .seconds(30)
     for (process, worker) in zip(processes.dropFirst(), file.workers) {
       try await wait(
