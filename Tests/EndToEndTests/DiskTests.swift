@@ -36,9 +36,9 @@ struct DiskTests {
       #expect(coordinator.terminationStatus == 4)
       let errors = errors(in: site, "coordinator")
       #expect(errors.count == count, "\(site.text(of: "coordinator.log"))")
-      #expect(
-        errors.last?.contains("no room left to write \(site.folder)/runs/tiny") == true, "\(errors)"
-      )
+      // The journal, or the adapter, if what room the journal still had was enough for the rest.
+      #expect(errors.last?.contains(/no room left to write|No space left/) == true, "\(errors)")
+      #expect(errors.last?.contains("\(site.folder)/runs/tiny") == true, "\(errors)")
       try disk.makeRoom()
       coordinator = try await site.startCoordinator()
     }

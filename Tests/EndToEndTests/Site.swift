@@ -9,6 +9,7 @@ final class Site {
   let folder: String
   private var processes: [Process] = []
   private var proxies: [FaultyProxy] = []
+  private let guardian = Pipe()
 
   static let workers = ["worker-1", "worker-2", "worker-3"]
 
@@ -23,6 +24,28 @@ final class Site {
     try write(runFile(versions, localSteps: localSteps, heartbeat: heartbeat), to: "run.yaml")
     try run("tern", ["certificates", "create", "localhost", "127.0.0.1"])
     for worker in Self.workers { try run("tern", ["certificates", "issue", worker]) }
+    try startGuardian()
+  }
+
+  /// A shell that ends what is left when this process is gone, however it went.
+  ///
+  /// It is told numbers of processes, and looks at whether they still are those of this site.
+  private func startGuardian() throws {
+    let process = Process()
+    process.executableURL = URL(filePath: "/bin/sh")
+    process.arguments = [
+      "-c",
+      """
+      while read -r one; do all="$all $one"; done
+      for one in $all; do
+        [ "$(readlink /proc/$one/cwd)" = "$PWD" ] && kill -9 $one
+      done
+      """,
+    ]
+    process.currentDirectoryURL = URL(filePath: folder)
+    process.standardInput = guardian
+    process.standardError = FileHandle.nullDevice
+    try process.run()
   }
 
   deinit {
@@ -31,6 +54,7 @@ final class Site {
       kill(process.processIdentifier, SIGKILL)
       process.waitUntilExit()
     }
+    try? guardian.fileHandleForWriting.close()
     try? FileManager.default.removeItem(atPath: folder)
   }
 
@@ -93,6 +117,7 @@ final class Site {
     process.standardError = handle
     try process.run()
     processes.append(process)
+    guardian.fileHandleForWriting.write(Data("\(process.processIdentifier)\n".utf8))
     return process
   }
 
