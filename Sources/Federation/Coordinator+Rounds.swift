@@ -3,6 +3,7 @@ internal import Digests
 internal import Files
 internal import Messages
 internal import Rounds
+internal import Runs
 internal import Tensors
 internal import Updates
 
@@ -110,7 +111,17 @@ extension Coordinator {
   private mutating func commit(
     round: Int, _ contributions: [Contribution], at now: RunTime
   ) throws -> [Output] {
-    try server.commit(contributions) { [log] digest in try log.storedPayload(digest) }
+    let mean: ParameterVector?
+    do {
+      mean = try server.mean(of: contributions) { [log] digest in
+        try log.storedPayload(digest)
+      }
+    } catch {
+      guard let reason = lostPayload(error) else { throw error }
+      // Its worker still has it, or learns the same again: another round gives the same version.
+      return try decide(.aggregationFailed(round: round, reason: reason), at: now)
+    }
+    try server.commit(mean, of: contributions)
     let event = RoundEngine.Event.aggregated(round: round, version: server.version)
     let effects = engine.handle(event, at: now)
     let commit = LoggedCommit(
@@ -151,6 +162,17 @@ extension Coordinator {
 
   private func send(_ message: CoordinatorMessage, to worker: WorkerID) -> [Output] {
     sessions.connection(of: worker).map { [.send($0, message)] } ?? []
+  }
+}
+
+/// What became of a payload that was valid when it was stored; nil for errors that are not about
+/// one payload, as those of a disk that fails.
+private func lostPayload(_ error: any Error) -> String? {
+  switch error {
+  case RunError.missingPayload(let digest): "the stored payload \(digest) is gone"
+  case RunError.damaged(_, let reason): reason
+  case let error as UpdateError: "a stored payload has changed: \(error)"
+  default: nil
   }
 }
 

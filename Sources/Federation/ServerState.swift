@@ -39,18 +39,22 @@ struct ServerState {
     self.plan = plan
   }
 
-  /// The next version: the mean of the contributions' updates, through the server's optimizer.
+  /// The mean of the contributions' updates; nil when none weighs anything.
   ///
   /// Updates are read in the order of `contributions` and never all decoded at once: the memory is
   /// that of one accumulator.
-  mutating func commit(
-    _ contributions: [Contribution], payload: (Digest) throws -> Payload
-  ) throws {
+  func mean(
+    of contributions: [Contribution], payload: (Digest) throws -> Payload
+  ) throws -> ParameterVector? {
     let updates = try contributions.map { contribution in
       (payload: try payload(contribution.payload), weight: Double(contribution.exampleCount))
     }
-    let codec = plan.upCodec(from: version)
-    guard let delta = try codec.mean(of: updates, layout: adapter.layout) else { return }
+    return try plan.upCodec(from: version).mean(of: updates, layout: adapter.layout)
+  }
+
+  /// The next version: the mean of `contributions`, through the server's optimizer.
+  mutating func commit(_ mean: ParameterVector?, of contributions: [Contribution]) throws {
+    guard let delta = mean else { return }
     optimizer.apply(delta, to: &adapter)
     adapterDigest = adapter.digest
     try broadcast()

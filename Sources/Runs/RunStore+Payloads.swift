@@ -115,7 +115,8 @@ extension RunStore {
   func keep(_ payloads: [Payload]) throws(RunError) {
     guard let files else { return }
     for payload in payloads where payload.byteCount > PayloadFolder.inlineByteCount {
-      guard try !hasPayload(payload.digest) else { continue }
+      // What is there is left alone, unless the disk has damaged it.
+      if try hasPayload(payload.digest), (try? self.payload(of: payload.digest)) != nil { continue }
       try storing { () throws(FileError) in try files.keep(payload) }
     }
   }
@@ -124,15 +125,17 @@ extension RunStore {
   func insertPayload(
     _ connection: Database, _ payload: Payload, for claim: PayloadClaim
   ) throws {
-    if try !Self.hasPayload(connection, payload.digest) {
-      let isInline = files == nil || payload.byteCount <= PayloadFolder.inlineByteCount
-      try connection.execute(
-        sql: "INSERT INTO payload (digest, byteCount, bytes) VALUES (?, ?, ?)",
-        arguments: [
-          payload.digest.description, payload.byteCount,
-          isInline ? Data(try payload.bytes()) : nil,
-        ])
-    }
+    let isInline = files == nil || payload.byteCount <= PayloadFolder.inlineByteCount
+    // The bytes of a digest are the same, unless the disk has damaged them.
+    try connection.execute(
+      sql: """
+        INSERT INTO payload (digest, byteCount, bytes) VALUES (?, ?, ?)
+          ON CONFLICT (digest) DO UPDATE SET byteCount = excluded.byteCount, bytes = excluded.bytes
+        """,
+      arguments: [
+        payload.digest.description, payload.byteCount,
+        isInline ? Data(try payload.bytes()) : nil,
+      ])
     try connection.execute(
       sql: "INSERT OR IGNORE INTO claim (kind, version, digest) VALUES (?, ?, ?)",
       arguments: [claim.kind, claim.version, payload.digest.description])

@@ -31,10 +31,16 @@ struct LockstepFleet {
   private(set) var outcome: Coordinator.RunOutcome?
   private(set) var events: [RunEvent] = []
   private(set) var inputCount = 0
+  /// Stands between the coordinator and its store.
+  private let wrap: (RunStore) -> any RunLog
   /// Changes an upload on its way, to see what a bad one does.
   var tamper: (inout Upload) throws -> Void = { _ in }
 
-  init(plan: RunPlan, workers names: [String], folder: String) throws {
+  init(
+    plan: RunPlan, workers names: [String], folder: String,
+    log wrap: @escaping (RunStore) -> any RunLog = { $0 }
+  ) throws {
+    self.wrap = wrap
     self.plan = plan
     self.folder = folder
     layout = testLayout
@@ -47,9 +53,12 @@ struct LockstepFleet {
   mutating func startCoordinator() throws {
     let identity = try Coordinator.Identity(
       model: model, layout: layout, plan: plan, heartbeatInterval: .seconds(2))
+    let beginning = try RunBeginning(
+      plan: plan, identity: identity, initialAdapter: ParameterVector(zerosOf: layout), now: time)
+    let store = try RunStore.create(
+      beginning.record, engine: beginning.engine, state: beginning.state, at: .folder(folder))
     var coordinator = try Coordinator(
-      plan: plan, identity: identity, location: .folder(folder),
-      initialAdapter: ParameterVector(zerosOf: layout), evaluateEvery: -1, now: time)
+      plan: plan, identity: identity, log: wrap(store), evaluateEvery: -1)
     let outputs = try coordinator.start(at: time)
     self.coordinator = coordinator
     try carryOut(outputs)

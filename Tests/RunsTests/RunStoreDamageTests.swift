@@ -121,6 +121,8 @@ import Testing
     #expect(
       throws: RunError.damaged(path: path, reason: "the payload \(digest) has changed")
     ) { try store.payload(of: digest) }
+    try store.put(ScriptedRun.payload("a", from: 0))
+    #expect(try store.payload(of: digest) == ScriptedRun.payload("a", from: 0))
   }
 
   @Test func brokenPagesAreAnErrorOfOneLine() throws {
