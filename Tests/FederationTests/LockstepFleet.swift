@@ -55,8 +55,7 @@ struct LockstepFleet {
       model: model, layout: layout, plan: plan, heartbeatInterval: .seconds(2))
     let beginning = try RunBeginning(
       plan: plan, identity: identity, initialAdapter: ParameterVector(zerosOf: layout), now: time)
-    let store = try RunStore.create(
-      beginning.record, engine: beginning.engine, state: beginning.state, at: .folder(folder))
+    let store = try beginning.store(at: .folder(folder))
     var coordinator = try Coordinator(
       plan: plan, identity: identity, log: wrap(store), evaluateEvery: -1)
     let outputs = try coordinator.start(at: time)
