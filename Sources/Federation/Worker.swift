@@ -45,7 +45,7 @@ public struct Worker {
   public let id: WorkerID
   private let plan: RunPlan
   private let layout: ParameterLayout
-  private var memory: WorkerMemory
+  private(set) var memory: WorkerMemory
   private var replica: (version: Int, adapter: ParameterVector)?
   private var job: TrainingJob?
 
@@ -122,10 +122,11 @@ public struct Worker {
     _ result: TrainingResult, version: Int, in duration: Duration
   ) throws -> [Order] {
     guard let job, job.version == version else { return [] }
-    self.job = nil
     var feedback = ErrorFeedback(residual: memory.residual)
+    // What cannot be compressed is still this job's: its failure is to be reported.
     let update = try feedback.compress(
       result.delta, with: plan.updates.upCodec(from: version))
+    self.job = nil
     let pending = WorkerMemory.Pending(
       baseVersion: version, exampleCount: result.exampleCount, loss: result.loss,
       tokenCount: result.tokenCount, nanoseconds: duration.wholeNanoseconds,
@@ -142,16 +143,6 @@ public struct Worker {
     guard let job, job.version == version else { return [] }
     self.job = nil
     return [.send(.failed(round: job.round, reason: reason))]
-  }
-
-  /// Takes the coordinator's word about a contribution: a refused one is to be sent again, as
-  /// part of a later one.
-  public mutating func received(_ receipt: Receipt) throws -> [Order] {
-    guard receipt.refusal != nil, let pending = memory.pending,
-      pending.payload.digest == receipt.payload
-    else { return [] }
-    try memory.restore(with: plan.updates.upCodec(from: pending.baseVersion))
-    return [.remember(try memory.encoded())]
   }
 
   /// The round goes on without this worker.

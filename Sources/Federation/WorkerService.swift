@@ -206,10 +206,10 @@ extension WorkerService {
     case .assignment(let assignment):
       try carryOut { try $0.assigned(assignment) }
     case .receipt(let receipt):
+      // What becomes of it, the next assignment says: it may be asked for again as it is.
       if let refusal = receipt.refusal {
         log.warning("contribution refused", metadata: ["reason": "\(refusal)"])
       }
-      try carryOut { try $0.received(receipt) }
     case .released(let round, let reason):
       try carryOut { $0.released(round: round, reason: reason) }
     case .finished(let finished):

@@ -154,10 +154,9 @@ struct LockstepFleet {
     switch message {
     case .assignment(let assignment):
       try obey(worker.assigned(assignment), &worker, on: connection)
-    case .receipt(let receipt): try obey(worker.received(receipt), &worker, on: connection)
     case .released(let round, let reason):
       try obey(worker.released(round: round, reason: reason), &worker, on: connection)
-    case .welcome, .refused, .finished, .heartbeat: break
+    case .welcome, .receipt, .refused, .finished, .heartbeat: break
     }
     workers[id] = worker
   }

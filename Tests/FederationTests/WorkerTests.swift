@@ -67,19 +67,19 @@ import Updates
     _ = try accepted.assigned(assignment(version: 1, accepted: counted))
     _ = try refused.assigned(assignment(version: 1))
     #expect(refused.residualNorm > accepted.residualNorm)
-    _ = try refused.received(Receipt(round: 1, payload: upload.contribution.payload, refusal: "no"))
-    #expect(refused.residualNorm > accepted.residualNorm)
   }
 
-  @Test func aRefusedUploadGoesBackIntoTheResidual() throws {
+  @Test func whatCannotBeCompressedIsReportedAsAFailure() throws {
     var worker = try worker()
-    let (_, upload) = try learn(&worker, version: 0)
-    let before = worker.residualNorm
-    let receipt = Receipt(
-      round: 1, payload: upload.contribution.payload, refusal: "not valid")
-    let orders = try worker.received(receipt)
-    #expect(orders.count == 1)
-    #expect(worker.residualNorm > before)
+    _ = try worker.assigned(assignment(version: 0))
+    var delta = ParameterVector(zerosOf: testLayout)
+    delta.values[3] = .infinity
+    let result = TrainingResult(delta: delta, exampleCount: 1, tokenCount: 1, loss: 1)
+    #expect(throws: UpdateError.self) {
+      try worker.trained(result, version: 0, in: .seconds(1))
+    }
+    let orders = worker.failed(version: 0, reason: "not finite")
+    #expect(orders == [.send(.failed(round: 1, reason: "not finite"))])
   }
 
   @Test func aRunBegunAnewForgetsTheOldOne() throws {
