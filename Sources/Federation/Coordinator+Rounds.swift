@@ -121,7 +121,15 @@ extension Coordinator {
       // Its worker still has it, or learns the same again: another round gives the same version.
       return try decide(.aggregationFailed(round: round, reason: reason), at: now)
     }
-    try server.commit(mean, of: contributions)
+    do {
+      try server.commit(mean, of: contributions)
+    } catch let error as UpdateError {
+      // What is in memory may be half way to the next version.
+      server = try ServerState(
+        decoding: log.recovered().state, layout: identity.layout, plan: plan.updates
+      ) { [log] in try log.storedPayload($0) }
+      return try decide(.aggregationFailed(round: round, reason: "\(error)"), at: now)
+    }
     let event = RoundEngine.Event.aggregated(round: round, version: server.version)
     let effects = engine.handle(event, at: now)
     let commit = LoggedCommit(
@@ -171,6 +179,7 @@ private func lostPayload(_ error: any Error) -> String? {
   switch error {
   case RunError.missingPayload(let digest): "the stored payload \(digest) is gone"
   case RunError.damaged(_, let reason): reason
+  case UpdateError.storage(.failed), UpdateError.storage(.full): nil
   case let error as UpdateError: "a stored payload has changed: \(error)"
   default: nil
   }

@@ -53,9 +53,16 @@ struct ServerState {
   }
 
   /// The next version: the mean of `contributions`, through the server's optimizer.
+  ///
+  /// - Throws: `UpdateError` when there is no next version of finite numbers; the state is then of
+  ///   no use any more.
   mutating func commit(_ mean: ParameterVector?, of contributions: [Contribution]) throws {
     guard let delta = mean else { return }
     optimizer.apply(delta, to: &adapter)
+    // Finite updates may be so large that their mean, or a step along it, is not.
+    guard adapter.isFinite, optimizer.state.allSatisfy(\.isFinite) else {
+      throw UpdateError.diverged(version: version + 1)
+    }
     adapterDigest = adapter.digest
     try broadcast()
     for contribution in contributions { accepted[contribution.worker] = contribution }

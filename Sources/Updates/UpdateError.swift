@@ -10,6 +10,8 @@ public enum UpdateError: Error, Equatable {
   case density(Double)
   /// A value to be sent that is infinite or not a number.
   case nonFiniteInput(tensor: String, index: Int)
+  /// A mean of updates that leads to a version with infinite numbers.
+  case diverged(version: Int)
   /// More tensors than a payload can number.
   case tooManyTensors(count: Int, limit: Int)
   /// A tensor with more elements than a payload can number.
@@ -71,6 +73,8 @@ extension UpdateError: CustomStringConvertible {
       "a ternary update's density is \(density): choose one above 0, at most 1"
     case .nonFiniteInput(let tensor, let index):
       "element \(index) of \(tensor) is not finite: lower the learning rate, or clip gradients"
+    case .diverged(let version):
+      "version \(version) would have numbers that are not finite: lower the learning rates"
     case .tooManyTensors(let count, let limit):
       "the adapter has \(count) tensors, an update carries at most \(limit): adapt fewer modules"
     case .tensorTooLarge(let tensor, let count, let limit):

@@ -64,6 +64,32 @@ import Updates
     #expect(fleet.outcome?.failure == nil)
   }
 
+  @Test func updatesThatLeadBeyondAllNumbersFailTheRoundAndNotTheCoordinator() throws {
+    var plan = testPlan(server: .sgd(learningRate: 2, momentum: 0))
+    plan.updates.opening = .dense
+    plan.updates.up = .dense
+    var huge = ParameterVector(zerosOf: testLayout)
+    for index in huge.values.indices { huge.values[index] = 3e38 }
+    let payload = try UpdateCodec.dense.encode(huge).payload
+    let fleet = try withTemporaryFolder { folder in
+      var fleet = try LockstepFleet(plan: plan, workers: Self.names, folder: folder)
+      fleet.tamper = { $0 = altered($0, payload: payload) }
+      try fleet.run()
+      return fleet
+    }
+    let outcome = try #require(fleet.outcome)
+    #expect(outcome.version == 0)
+    #expect(outcome.failure?.contains("not finite") == true)
+  }
+
+  @Test func aRefusedUpdateIsGivenAgainAsItIs() throws {
+    // Learned once, refused once on its way: the bits of a run in which nothing happened.
+    let undisturbed = try run { $0 }
+    let disturbed = try run { altered($0, payload: Array($0.payload.dropLast(3))) }
+    #expect(!refusals(of: disturbed).isEmpty)
+    #expect(disturbed.outcome == undisturbed.outcome)
+  }
+
   @Test func whatWorkersSendTelescopes() throws {
     // With a ternary downlink too, nothing is lost: the run comes near to where it is pulled.
     let fleet = try withTemporaryFolder { folder in

@@ -6,7 +6,8 @@ import Testing
 
 @Suite struct UpdateErrorTests {
   static let errors: [UpdateError] = [
-    .density(2), .nonFiniteInput(tensor: "a", index: 3), .tooManyTensors(count: 9, limit: 8),
+    .density(2), .nonFiniteInput(tensor: "a", index: 3),
+    .diverged(version: 3), .tooManyTensors(count: 9, limit: 8),
     .tensorTooLarge(tensor: "a", count: 9, limit: 8), .truncated(needed: 2, available: 1), .magic,
     .version(2), .unknownCodec(3), .codec(expected: "dense", found: "ternary"),
     .tensorCount(expected: 1, found: 2), .layout(expected: Digest(of: [1]), found: Digest(of: [])),
