@@ -34,6 +34,7 @@ extension Coordinator {
     self.identity = identity
     self.log = log
     self.engine = engine
+    clock = RunClock(latest: engine.now)
     self.evaluateEvery = evaluateEvery
     server = try ServerState(decoding: state, layout: identity.layout, plan: plan.updates) {
       try log.storedPayload($0)
@@ -41,7 +42,8 @@ extension Coordinator {
   }
 
   /// What to do first: nobody is connected yet, and what was outstanding is so again.
-  public mutating func start(at now: RunTime) throws -> [Output] {
+  public mutating func start(at clock: RunTime) throws -> [Output] {
+    let now = self.clock.time(at: clock)
     let started = Output.report(
       .started(run: plan.run, version: version, versionCount: plan.rounds.versionCount))
     let first = version == 0 && evaluateEvery >= 0 ? [Output.evaluate(version: 0, adapter)] : []

@@ -55,7 +55,8 @@ extension Coordinator {
     case .aggregate(let round, let contributions):
       return try commit(round: round, contributions, at: now)
     case .wake(let time):
-      return [.wake(at: time)]
+      wantedWake = time
+      return [.wake(at: clock.clock(at: time))]
     case .finish(let outcome):
       return try finish(outcome, at: now)
     }

@@ -6,10 +6,18 @@ internal import Tensors
 internal import Updates
 
 extension Coordinator {
-  /// Takes one input and says what follows from it.
+  /// Takes one input and says what follows from it; `clock` is the machine's.
   ///
   /// - Throws: when the store fails; the coordinator must then not be used any more.
-  public mutating func handle(_ input: Input, at now: RunTime) throws -> [Output] {
+  public mutating func handle(_ input: Input, at clock: RunTime) throws -> [Output] {
+    let lead = self.clock.lead
+    let now = self.clock.time(at: clock)
+    guard self.clock.lead != lead, let wantedWake else { return try handle(input, now: now) }
+    // The clock was put back: what was to happen by it comes sooner than it will show.
+    return [.wake(at: self.clock.clock(at: wantedWake))] + (try handle(input, now: now))
+  }
+
+  private mutating func handle(_ input: Input, now: RunTime) throws -> [Output] {
     switch input {
     case .opened(let connection, let worker, let address, let hello, let part):
       try open(connection, worker, address: address, hello, part: part, at: now)

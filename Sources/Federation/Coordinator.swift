@@ -61,6 +61,9 @@ public struct Coordinator {
   var server: ServerState
   var sessions = SessionTable()
   var ledger = RoundLedger()
+  var clock: RunClock
+  /// When the engine wants to be woken, by the run's time.
+  var wantedWake: RunTime?
   let evaluateEvery: Int
   /// Who was told that the run is over.
   var aware: Set<WorkerID> = []
@@ -102,8 +105,8 @@ public struct Coordinator {
   /// Who took part and has not been told that the run is over, by name.
   public var unaware: [WorkerID] { server.accepted.keys.filter { !aware.contains($0) }.sorted() }
 
-  /// Who is awaited, since when and until when.
-  public var status: RoundStatus { engine.status }
+  /// Who is awaited, since when and until when, by the machine's clock.
+  public var status: RoundStatus { engine.status.byClock(behind: clock.lead) }
 
   /// No upload of this run may be longer.
   var maximumPayloadByteCount: Int {

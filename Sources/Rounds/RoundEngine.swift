@@ -24,7 +24,7 @@ public struct RoundEngine: Codable, Equatable, Sendable {
   var nextRound = 1
   var failedRoundsInARow = 0
   /// The time of the last event; time never goes back, even if clocks do.
-  var now: RunTime
+  public internal(set) var now: RunTime
   var requestedWake: RunTime?
   var generator: RandomStream
 

@@ -57,6 +57,22 @@ public struct RoundStatus: Codable, Equatable, Sendable {
   /// How the run ended; nil while it goes on.
   public let outcome: RoundEngine.Outcome?
 
+  /// The same by a clock that is behind the run's time by `lead`.
+  public func byClock(behind lead: Duration) -> RoundStatus {
+    guard lead != .zero else { return self }
+    return RoundStatus(
+      phase: phase, version: version, versionCount: versionCount, round: round,
+      since: since.map { $0 - lead }, until: until.map { $0 - lead },
+      awaited: awaited.map {
+        Awaited(
+          worker: $0.worker, isConnected: $0.isConnected, since: $0.since - lead,
+          until: $0.until - lead)
+      },
+      contributionCount: contributionCount, assignedCount: assignedCount, quorum: quorum,
+      connectedCount: connectedCount, minimumWorkers: minimumWorkers,
+      failedRoundsInARow: failedRoundsInARow, outcome: outcome)
+  }
+
   /// One line for a log, as of `now`.
   public func line(at now: RunTime) -> String {
     switch phase {

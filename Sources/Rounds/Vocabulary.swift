@@ -76,6 +76,11 @@ public struct RunTime: Hashable, Comparable, Codable, Sendable {
     RunTime(nanoseconds: time.nanoseconds + duration.wholeNanoseconds)
   }
 
+  /// A moment `duration` earlier.
+  public static func - (time: RunTime, duration: Duration) -> RunTime {
+    RunTime(nanoseconds: time.nanoseconds - duration.wholeNanoseconds)
+  }
+
   /// The time from `earlier` to `later`.
   public static func - (later: RunTime, earlier: RunTime) -> Duration {
     .nanoseconds(later.nanoseconds - earlier.nanoseconds)
