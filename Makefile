@@ -13,8 +13,8 @@ DEMO ?= demo
 MODEL ?= .build-demo/SmolLM2-135M-Instruct.Q4_1.gguf
 MODEL_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 
-.PHONY: help demo test test-release build release packages demo-packages toolchain model lint format \
-        generated lines benchmark clean chaos crowd
+.PHONY: help demo test test-release faults mutations chaos crowd build release packages \
+        demo-packages toolchain model lint format generated lines benchmark clean
 
 help: ## List what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,12 @@ chaos: toolchain packages ## Kill, stop and cut off real processes for minutes (
 crowd: toolchain packages ## 1,000 idle and 200 busy connections on one server.
 	swift build --build-tests $(SWIFT_FLAGS)
 	TERN_CROWD=1 swift test --skip-build $(SWIFT_FLAGS) --filter CrowdTests
+faults: toolchain packages ## Simulate faults from a few thousand seeds.
+	swift build -c release --product tern
+	.build/release/tern simulate --faults 0..10000
+
+mutations: toolchain packages ## Break the rules in 14 ways; the fault simulator must find each.
+	Tests/Mutations/run
 
 build: toolchain packages ## Build the programs for debugging.
 	swift build $(SWIFT_FLAGS)

@@ -75,6 +75,12 @@ let modules: [Target] = [
       "Digests", "Randomness", logging,
     ], swiftSettings: strict),
   .target(
+    name: "Simulation",
+    dependencies: [
+      "Federation", "Runs", "Rounds", "Messages", "Updates", "Models", "Training", "Tensors",
+      "Files", "Randomness", "Digests",
+    ], swiftSettings: strict),
+  .target(
     name: "Network",
     dependencies: [
       "Federation", "Messages", "Rounds", "Files", "Digests", "COpenSSL", logging,
@@ -90,8 +96,9 @@ let modules: [Target] = [
   .target(
     name: "Programs",
     dependencies: [
-      "Network", "Federation", "RunFiles", "Training", "Models", "Tensors", "Checkpoints",
-      "Tokenization", "Updates", "Rounds", "Messages", "Runs", "Files", "Digests", "Randomness",
+      "Network", "Federation", "Simulation", "RunFiles", "Training", "Models", "Tensors",
+      "Checkpoints", "Tokenization", "Updates", "Rounds", "Messages", "Runs", "Files", "Digests",
+      "Randomness",
       argumentParser, logging,
     ], swiftSettings: strict),
 ]
@@ -101,14 +108,17 @@ let programs: [Target] = [
   .executableTarget(
     name: "tern",
     dependencies: [
-      "Programs", "RunFiles", "Network", "Federation", "Training", "Models", "Checkpoints",
-      "Tokenization", "Updates", "Tensors", "Rounds", argumentParser,
+      "Programs", "RunFiles", "Network", "Federation", "Simulation", "Training", "Models",
+      "Checkpoints", "Tokenization", "Updates", "Tensors", "Rounds", argumentParser,
     ], swiftSettings: strict),
   .executableTarget(
     name: "tern-coordinator", dependencies: ["Programs", argumentParser], swiftSettings: strict),
   .executableTarget(
     name: "tern-worker",
     dependencies: ["Programs", "Federation", "Messages", "Network", "Digests", argumentParser],
+    swiftSettings: strict),
+  .executableTarget(
+    name: "fault-seeds", dependencies: ["Simulation"], path: "Tests/Mutations/FaultSeeds",
     swiftSettings: strict),
   .executableTarget(
     name: "tern-performance", dependencies: ["Updates", "Tensors", "Randomness"],
@@ -147,6 +157,7 @@ let testTargets: [Target] = [
       "Training", "Models", "Tensors", "Updates", "Rounds", "Messages", "Runs", "Files",
       "Digests", "Randomness", logging,
     ]),
+  tests(of: "Simulation", ["Federation", "Rounds", "Randomness"]),
   tests(
     of: "Network",
     [
@@ -156,7 +167,7 @@ let testTargets: [Target] = [
       .product(name: "NIOEmbedded", package: "swift-nio"),
     ]),
   tests(of: "RunFiles", ["Federation", "Training", "Models", "Updates", "Rounds"]),
-  tests(of: "Programs", ["Rounds"]),
+  tests(of: "Programs", ["Rounds", "Simulation"]),
   .testTarget(
     name: "EndToEndTests", dependencies: ["tern", "tern-coordinator", "tern-worker"],
     swiftSettings: strict),

@@ -64,6 +64,12 @@ public struct StoredState: Sendable {
   public var bytes: [UInt8]
   /// The payloads, which stay as long as the bytes do.
   public var vectors: [Payload]
+
+  /// A state of its parts.
+  public init(bytes: [UInt8], vectors: [Payload]) {
+    self.bytes = bytes
+    self.vectors = vectors
+  }
 }
 
 extension RunStore: RunLog {
@@ -102,8 +108,9 @@ extension RunStore: RunLog {
 
 /// A run before its first event: what its store is created with.
 public struct RunBeginning: Sendable {
+  /// The engine, with nobody there.
+  public let engine: RoundEngine
   private let record: RunRecord
-  private let engine: RoundEngine
   private let adapter: ParameterVector
   private let plan: UpdatePlan
 
@@ -126,9 +133,14 @@ public struct RunBeginning: Sendable {
   /// - Throws: when another run is there, the store is in use, or it is damaged.
   public func store(at location: RunStore.Location) throws -> RunStore {
     try RunStore.create(record, engine: engine, at: location) { store in
-      var state = ServerState(adapter: adapter, plan: plan)
-      let stored = try state.stored(in: store)
+      let stored = try state(in: store)
       return (stored.bytes, stored.vectors)
     }
+  }
+
+  /// Version 0, its vectors written to drafts of `log`.
+  public func state(in log: some RunLog) throws -> StoredState {
+    var state = ServerState(adapter: adapter, plan: plan)
+    return try state.stored(in: log)
   }
 }

@@ -27,6 +27,9 @@ struct ServerState {
   private var optimizer: ServerOptimizer
   private let plan: UpdatePlan
 
+  /// What the workers hold.
+  var replica: ParameterVector { broadcaster?.replica ?? adapter }
+
   /// Version 0.
   init(adapter: ParameterVector, plan: UpdatePlan) {
     version = 0

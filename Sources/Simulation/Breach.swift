@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A promise that was not kept.
+struct Breach: Error, CustomStringConvertible {
+  /// One line: what should have been, and what was.
+  let description: String
+
+  init(_ description: String) { self.description = description }
+}
+
+/// Throws unless `holds`.
+func require(_ holds: Bool, _ otherwise: @autoclosure () -> String) throws {
+  if !holds { throw Breach(otherwise()) }
+}

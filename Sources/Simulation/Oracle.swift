@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Digests
+internal import Federation
+internal import Rounds
+internal import Tensors
+internal import Training
+internal import Updates
+
+/// What the adapter must be, computed again from the contributions alone and as plainly as can be.
+struct Oracle {
+  private let plan: UpdatePlan
+  private(set) var adapter: ParameterVector
+  private(set) var replica: ParameterVector
+  private var first: [Double]
+  private var second: [Double]
+  /// The digests of the adapter and of what workers hold, by version.
+  private(set) var adapters: [Digest]
+  private(set) var replicas: [Digest]
+
+  var version: Int { adapters.count - 1 }
+
+  init(plan: UpdatePlan, initialAdapter: ParameterVector) {
+    self.plan = plan
+    adapter = initialAdapter
+    replica = initialAdapter
+    adapters = [initialAdapter.digest]
+    replicas = adapters
+    let count = initialAdapter.values.count
+    first = [Double](repeating: 0, count: count)
+    second = first
+    switch plan.server {
+    case .sgd: break
+    case .adam(_, _, _, let tau), .yogi(_, _, _, let tau):
+      second = [Double](repeating: Double(Float(tau * tau)), count: count)
+    case .adagrad(_, let tau):
+      first = [Double](repeating: Double(Float(tau * tau)), count: count)
+    }
+  }
+
+  /// The next version, made of the workers' payloads with their weights, in the workers' order.
+  mutating func commit(
+    _ contributions: [(contribution: Contribution, payload: [UInt8])]
+  ) throws {
+    let codec = plan.upCodec(from: version)
+    var sums = [Double](repeating: 0, count: adapter.values.count)
+    var total = 0.0
+    for (contribution, payload) in contributions.sorted(by: {
+      $0.contribution.worker < $1.contribution.worker
+    }) {
+      let update = try codec.decode(payload, layout: adapter.layout).values
+      let weight = Double(contribution.exampleCount)
+      total += weight
+      for index in sums.indices { sums[index] += weight * Double(update[index]) }
+    }
+    for index in sums.indices { step(index, along: Double(Float(sums[index] / total))) }
+    if plan.down == .dense {
+      replica = adapter
+    } else {
+      var difference = adapter
+      for index in difference.values.indices { difference.values[index] -= replica.values[index] }
+      let sent = try plan.down.encode(difference).payload
+      let change = try plan.down.decode(sent, layout: replica.layout)
+      for index in replica.values.indices { replica.values[index] += change.values[index] }
+    }
+    adapters.append(adapter.digest)
+    replicas.append(replica.digest)
+  }
+
+  /// One element's step, by the formulas of ``ServerOptimizerRule``, written a second time.
+  private mutating func step(_ index: Int, along delta: Double) {
+    let amount: Double
+    switch plan.server {
+    case .sgd(let rate, let momentum):
+      first[index] = momentum * first[index] + delta
+      amount = rate * first[index]
+    case .adam(let rate, let beta1, let beta2, let tau):
+      first[index] = beta1 * first[index] + (1 - beta1) * delta
+      second[index] = beta2 * second[index] + (1 - beta2) * (delta * delta)
+      amount = rate * first[index] / (second[index].squareRoot() + tau)
+    case .yogi(let rate, let beta1, let beta2, let tau):
+      first[index] = beta1 * first[index] + (1 - beta1) * delta
+      let square = delta * delta
+      let sign = second[index] > square ? 1.0 : second[index] < square ? -1 : 0
+      second[index] -= sign * ((1 - beta2) * square)
+      amount = rate * first[index] / (second[index].squareRoot() + tau)
+    case .adagrad(let rate, let tau):
+      first[index] += delta * delta
+      amount = rate * delta / (first[index].squareRoot() + tau)
+    }
+    adapter.values[index] = Float(Double(adapter.values[index]) + amount)
+    first[index] = Double(Float(first[index]))
+    second[index] = Double(Float(second[index]))
+  }
+}
+
+extension Oracle {
+  /// The undisturbed run: each version of what every worker learns from the one before.
+  static func undisturbed(_ scenario: Scenario) throws -> Oracle {
+    let updates = scenario.plan.updates
+    var oracle = Oracle(plan: updates, initialAdapter: scenario.initialAdapter)
+    var feedbacks = scenario.workers.map { _ in ErrorFeedback(layout: scenario.layout) }
+    for version in 0..<scenario.plan.rounds.versionCount {
+      let contributions = try scenario.workers.enumerated().map { index, worker in
+        let result = pretendedTraining(of: index, from: oracle.replica)
+        let payload = try feedbacks[index].compress(
+          result.delta, with: updates.upCodec(from: version)
+        ).payload
+        let contribution = Contribution(
+          round: 1, baseVersion: version, worker: worker, payload: Digest(of: payload),
+          exampleCount: result.exampleCount)
+        return (contribution: contribution, payload: payload)
+      }
+      try oracle.commit(contributions)
+    }
+    return oracle
+  }
+}
