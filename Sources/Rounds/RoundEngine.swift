@@ -61,8 +61,9 @@ public struct RoundEngine: Codable, Equatable, Sendable {
     var effects: [Effect] = []
     now = min(max(time, now), Self.horizon)
     switch event {
-    case .restarted, .left:
-      // First, since who is away is neither blamed for a deadline nor given an assignment.
+    case .restarted, .left, .stopped:
+      // First, since who is away is neither blamed for a deadline nor given an assignment, and
+      // a run that is over makes no version of a round that was due to end.
       apply(event, &effects)
     default:
       advance(&effects)

@@ -192,6 +192,18 @@ import Testing
       .woke, at: 7, ["assign a 2 from 0 until 107", "assign b 2 from 0 until 107", "wake 107"])
   }
 
+  @Test func aRunThatIsEndedMakesNoVersionOfARoundThatIsDue() throws {
+    var driver = try EngineDriver(
+      RoundRules(
+        versionCount: 2, cohortSize: 2, overSelection: 1, quorum: 1, minimumWorkers: 2,
+        deadline: .seconds(100)))
+    driver.join("a", "b", at: 0)
+    _ = driver.send(.gave("a", 1, from: 0), at: 1)
+    driver.expect(
+      .stopped(reason: "x"), at: 101,
+      ["release b 1 runEnded", "finish stopped at version 0: x"])
+  }
+
   @Test func theOperatorEndsTheRunAtAnyTime() throws {
     let stop = RoundEngine.Event.stopped(reason: "by hand")
     let end = "finish stopped at version 0: by hand"
