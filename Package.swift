@@ -39,6 +39,7 @@ let systemTargets: [Target] = [
     providers: [.apt(["libpcre2-dev"])]),
   .target(name: "COpenSSL", dependencies: ["COpenSSLSystem"], path: "Sources/C/COpenSSL"),
   .target(name: "CMessages", dependencies: ["CProtobufC"], path: "Sources/C/CMessages"),
+  .target(name: "CAllocator", path: "Sources/C/CAllocator"),
   .target(name: "CKernels", path: "Sources/C/CKernels", cSettings: kernelFlags),
   .target(name: "CBlocks", path: "Sources/C/CBlocks", cSettings: kernelFlags),
 ]
@@ -98,7 +99,7 @@ let modules: [Target] = [
     dependencies: [
       "Network", "Federation", "Simulation", "RunFiles", "Training", "Models", "Tensors",
       "Checkpoints", "Tokenization", "Updates", "Rounds", "Messages", "Runs", "Files", "Digests",
-      "Randomness",
+      "Randomness", "CAllocator",
       argumentParser, logging,
     ], swiftSettings: strict),
 ]

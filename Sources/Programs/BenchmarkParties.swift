@@ -166,7 +166,8 @@ public struct BenchmarkWorker: Sendable {
       resources: WorkerService.Resources(
         id: id, model: setting.model, memoryByteCount: ProcessInfo.processInfo.physicalMemory,
         coreCount: processorCount, memory: nil, makeLearner: { _ in learner }),
-      transport: client, pool: ComputePool(threadCount: 1), seed: 1, log: log)
+      transport: client, pool: ComputePool(threadCount: 1), seed: 1,
+      givingUpAfter: .seconds(60), log: log)
     let begin = ProcessUsage.current()
     _ = try await service.run()
     let traffic = client.traffic.withLock { $0 }

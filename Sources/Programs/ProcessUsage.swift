@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import CAllocator
 internal import Foundation
-internal import Glibc
 
 /// What a process has used so far.
 struct ProcessUsage: Codable, Sendable {
@@ -18,23 +18,12 @@ struct ProcessUsage: Codable, Sendable {
       let line = status.split(separator: "\n").first { $0.hasPrefix("\(key):") }
       return (line?.split(separator: " ").dropLast().last.flatMap { Int($0) } ?? 0) << 10
     }
-    var usage = rusage()
-    getrusage(RUSAGE_SELF, &usage)
     return ProcessUsage(
-      processorSeconds: seconds(usage.ru_utime) + seconds(usage.ru_stime),
+      processorSeconds: Double(clock()) / Double(CLOCKS_PER_SEC),
       residentBytes: bytes("VmRSS"), peakResidentBytes: bytes("VmHWM"))
   }
 }
 
-private func seconds(_ time: timeval) -> Double {
-  Double(time.tv_sec) + Double(time.tv_usec) / 1e6
-}
-
-/// Lets the memory of large vectors go back to the system as soon as they are freed.
-///
-/// Otherwise the C library keeps it, in pieces, once it has seen some of them come and go.
-func keepMemoryFlat() {
-  mallopt(M_MMAP_THRESHOLD, 256 << 10)
-  mallopt(M_TRIM_THRESHOLD, 1 << 20)
-  mallopt(M_ARENA_MAX, 2)
-}
+/// Lets the memory of large vectors go back to the system as soon as they are freed: for a process
+/// whose memory must stay flat for days.
+func keepMemoryFlat() { tern_give_freed_memory_back() }
