@@ -22,8 +22,7 @@ import Testing
     let beginning = try RunBeginning(
       plan: plan, identity: identity(), initialAdapter: ParameterVector(zerosOf: testLayout),
       now: time)
-    return try RunStore.create(
-      beginning.record, engine: beginning.engine, state: beginning.state, at: .memory)
+    return try beginning.store(at: .memory)
   }
 
   /// A coordinator in a round of 60 s that began at `time`.
@@ -35,7 +34,8 @@ import Testing
     let hello = Hello(
       software: "test", model: Digest(of: [1]), layout: nil, heldVersion: nil, heldState: nil,
       memoryByteCount: 1, coreCount: 1, exampleCount: 0)
-    _ = try coordinator.handle(.opened(ConnectionID(1), ann, address: "here", hello), at: time)
+    _ = try coordinator.handle(
+      .opened(ConnectionID(1), ann, address: "here", hello, part: nil), at: time)
     #expect(coordinator.status.phase == .training)
     return coordinator
   }
