@@ -23,7 +23,7 @@ public protocol RunLog {
   func inbox(of sender: String) -> PayloadInbox
 
   /// A draft of a payload that a commit is to name.
-  func makeDraft() throws -> PayloadDraft
+  func makeDraft() -> PayloadDraft
 
   /// Writes a new version: its event, the state to go on from, and the commit; all or nothing.
   func commit(_ commit: LoggedCommit, at time: RunTime) throws
@@ -86,7 +86,7 @@ extension RunStore: RunLog {
   }
 
   /// A draft of a payload that a commit is to name.
-  public func makeDraft() throws -> PayloadDraft { try draft() }
+  public func makeDraft() -> PayloadDraft { draft() }
 
   /// Writes a new version: its event, the state to go on from, and the commit; all or nothing.
   public func commit(_ commit: LoggedCommit, at time: RunTime) throws {

@@ -98,7 +98,7 @@ extension ServerState {
   /// The state as it is stored; its vectors are written to drafts of `log`.
   mutating func stored(in log: some RunLog) throws -> StoredState {
     func written(_ vector: ParameterVector) throws -> Payload {
-      let draft = try log.makeDraft()
+      let draft = log.makeDraft()
       try UpdateCodec.writeDense(vector, to: draft)
       return draft.finished()
     }

@@ -48,13 +48,18 @@ public struct Worker {
   private(set) var memory: WorkerMemory
   private var replica: (version: Int, adapter: ParameterVector)?
   private var job: TrainingJob?
+  /// Whether there is a place that survives this worker.
+  private let isRemembered: Bool
 
   /// A worker of the run of `plan`, with what it remembered the last time, if anything.
   ///
+  /// - Parameter isRemembered: whether to order that the memory be put where it survives.
   /// - Throws: `FederationError.damagedState` when the memory is damaged.
   public init(
-    id: WorkerID, plan: RunPlan, layout: ParameterLayout, remembered: [UInt8]?, from place: String
+    id: WorkerID, plan: RunPlan, layout: ParameterLayout, remembered: [UInt8]?,
+    from place: String, isRemembered: Bool = true
   ) throws {
+    self.isRemembered = isRemembered
     self.id = id
     self.plan = plan
     self.layout = layout
@@ -104,7 +109,7 @@ public struct Worker {
       } else {
         try memory.restore(with: plan.updates.upCodec(from: pending.baseVersion))
       }
-      orders.append(.remember(try memory.encoded()))
+      orders += try remembering()
     }
     if let job, job.version == assignment.baseVersion {
       // Training for a round that was tried in vain serves the next try just as well.
@@ -132,9 +137,8 @@ public struct Worker {
       tokenCount: result.tokenCount, nanoseconds: duration.wholeNanoseconds,
       payload: Payload(update.payload), residual: feedback.residual)
     memory.pending = pending
-    return [
-      .remember(try memory.encoded()),
-      .send(.contribution(upload(of: pending, in: job.round, after: nil))),
+    return try remembering() + [
+      .send(.contribution(upload(of: pending, in: job.round, after: nil)))
     ]
   }
 
@@ -150,6 +154,11 @@ public struct Worker {
     guard let job, job.round == round else { return [] }
     self.job = nil
     return [.rest(reason: reason)]
+  }
+
+  /// The order to put the memory where it survives, if there is such a place.
+  private func remembering() throws -> [Order] {
+    isRemembered ? [.remember(try memory.encoded())] : []
   }
 
   /// What is being trained, for heartbeats.

@@ -27,7 +27,8 @@ extension WorkerService {
       }
       worker = try Worker(
         id: resources.id, plan: plan, layout: learner.layout,
-        remembered: try resources.memory?.read(), from: resources.memory?.path ?? "memory")
+        remembered: try resources.memory?.read(), from: resources.memory?.path ?? "memory",
+        isRemembered: resources.memory != nil)
       enrolment = Enrolment(planDigest: welcome.configurationDigest, learner: learner)
       log.info("taking part", metadata: ["run": "\(plan.run)", "as": "\(resources.id)"])
       return learner.layout

@@ -7,6 +7,8 @@ public final class PayloadDraft: Sendable {
   fileprivate enum Target: Sendable {
     case memory([UInt8])
     case file(OpenFile)
+    /// In memory as long as it is small, then in the file at `path`.
+    case spilling([UInt8], path: String)
     /// All of it was here before.
     case whole(Payload)
     /// Another draft took its place.
@@ -16,6 +18,8 @@ public final class PayloadDraft: Sendable {
   fileprivate struct State: ~Copyable {
     var target: Target
     var byteCount: Int
+    /// How much of a draft that may spill stays in memory.
+    var limit = 0
     var hasher: DigestHasher
   }
 
@@ -56,6 +60,15 @@ public final class PayloadDraft: Sendable {
     state = Mutex(State(target: .file(file), byteCount: byteCount, hasher: hasher))
   }
 
+  /// A draft that stays in memory unless it grows beyond `limit` bytes, and is in the file at
+  /// `path` then.
+  public init(spillingTo path: String, beyond limit: Int) {
+    self.path = nil
+    state = Mutex(
+      State(
+        target: .spilling([], path: path), byteCount: 0, limit: limit, hasher: DigestHasher()))
+  }
+
   /// A draft that is finished: all of `payload` was here before.
   init(whole payload: Payload) {
     path = nil
@@ -82,7 +95,7 @@ public final class PayloadDraft: Sendable {
       swap(&hasher, &state.hasher)
       let digest = hasher.finalized()
       switch state.target {
-      case .memory(let bytes): return Payload(bytes, digest: digest)
+      case .memory(let bytes), .spilling(let bytes, _): return Payload(bytes, digest: digest)
       case .file(let file): return Payload(file, byteCount: state.byteCount, digest: digest)
       case .whole(let payload): return payload
       case .none: return Payload([])
@@ -108,10 +121,26 @@ extension PayloadDraft.State {
       } catch {
         return error
       }
+    case .spilling(let kept, let path):
+      do {
+        target = try Self.target(for: kept + bytes, path: path, limit: limit)
+      } catch {
+        return error
+      }
     case .whole, .none: return .superseded
     }
     bytes.withUnsafeBytes { hasher.update($0) }
     byteCount += bytes.count
     return nil
+  }
+
+  private static func target(
+    for bytes: [UInt8], path: String, limit: Int
+  ) throws(FileError) -> PayloadDraft.Target {
+    guard bytes.count > limit else { return .spilling(bytes, path: path) }
+    try removeFile(path)
+    let file = try OpenFile(writing: path)
+    try withBytes(of: bytes[...]) { (bytes) throws(FileError) in try file.write(bytes, at: 0) }
+    return .file(file)
   }
 }

@@ -70,18 +70,27 @@ public final class PayloadInbox: Sendable {
     return nil
   }
 
-  /// A draft of the payload `digest`, of which the first `offset` bytes are here already.
+  /// A draft of the payload `digest` of `byteCount` bytes, of which the first `offset` are here
+  /// already.
   ///
+  /// A small one is in memory: it is sooner sent again than put on a disk.
   /// - Throws: `missingPart` when they are not.
-  public func draft(of digest: Digest, from offset: Int) throws(FileError) -> PayloadDraft {
-    let draft = try newDraft(of: digest, from: offset)
+  public func draft(
+    of digest: Digest, byteCount: Int, from offset: Int = 0
+  ) throws(FileError) -> PayloadDraft {
+    let draft = try newDraft(of: digest, byteCount: byteCount, from: offset)
     current.withLock { $0 = Current(digest: digest, draft: draft) }
     return draft
   }
 
-  private func newDraft(of digest: Digest, from offset: Int) throws(FileError) -> PayloadDraft {
+  private func newDraft(
+    of digest: Digest, byteCount: Int, from offset: Int
+  ) throws(FileError) -> PayloadDraft {
     switch place {
-    case .memory: return try memoryDraft(of: digest, from: offset)
+    case .memory: return try memoryDraft(of: digest, byteCount: byteCount, from: offset)
+    case .folder where offset == 0 && byteCount <= smallByteCount:
+      current.withLock { $0 }?.draft.abandon()
+      return PayloadDraft(capacity: byteCount)
     case .folder(let folder, let prefix):
       current.withLock { $0 }?.draft.abandon()
       if offset > 0, let payload = try stored(digest), payload.byteCount == offset {
@@ -112,9 +121,9 @@ public final class PayloadInbox: Sendable {
   }
 
   private func memoryDraft(
-    of digest: Digest, from offset: Int
+    of digest: Digest, byteCount: Int, from offset: Int
   ) throws(FileError) -> PayloadDraft {
-    guard offset > 0 else { return PayloadDraft() }
+    guard offset > 0 else { return PayloadDraft(capacity: byteCount) }
     let held = current.withLock { $0 }
     let heldByteCount = held?.digest == digest ? held?.draft.byteCount ?? 0 : 0
     guard let held, heldByteCount == offset else {
@@ -144,3 +153,6 @@ public final class PayloadInbox: Sendable {
 }
 
 private let partSuffix = ".part"
+
+/// Payloads of so many bytes are not worth a file.
+private let smallByteCount = 64 << 10

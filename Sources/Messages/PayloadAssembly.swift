@@ -42,7 +42,8 @@ struct PayloadAssembly<Message: Sendable>: Sendable {
     self.inbox = inbox
     self.complete = complete
     do throws(FileError) {
-      draft = try inbox.draft(of: announced.digest, from: announced.offset)
+      draft = try inbox.draft(
+        of: announced.digest, byteCount: byteCount, from: announced.offset)
     } catch {
       throw .storage(error)
     }

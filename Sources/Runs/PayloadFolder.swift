@@ -31,12 +31,13 @@ final class PayloadFolder: Sendable {
   }
 
   /// A draft of something that this process makes itself.
-  func draft() throws(FileError) -> PayloadDraft {
+  func draft() -> PayloadDraft {
     let number = draftCount.withLock { count in
       count += 1
       return count
     }
-    return try PayloadDraft(path: "\(incoming)/\(ownPrefix)\(number)")
+    return PayloadDraft(
+      spillingTo: "\(incoming)/\(ownPrefix)\(number)", beyond: Self.inlineByteCount)
   }
 
   /// Puts `payload` where it stays; when this returns it is on the disk.
@@ -86,7 +87,7 @@ final class PayloadFolder: Sendable {
 
   private func copy(_ payload: Payload, to path: String) throws(FileError) {
     let pieceByteCount = 256 << 10
-    let draft = try draft()
+    let draft = draft()
     for start in stride(from: 0, to: payload.byteCount, by: pieceByteCount) {
       try draft.append(
         try payload.bytes(in: start..<min(start + pieceByteCount, payload.byteCount)))

@@ -45,10 +45,7 @@ extension RunStore {
   }
 
   /// A draft of something to be stored.
-  public func draft() throws(RunError) -> PayloadDraft {
-    guard let files else { return PayloadDraft() }
-    return try storing { () throws(FileError) in try files.draft() }
-  }
+  public func draft() -> PayloadDraft { files?.draft() ?? PayloadDraft() }
 
   /// Stores a payload for good; again is the same as once.
   public func put(_ payload: Payload) throws(RunError) {

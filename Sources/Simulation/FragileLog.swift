@@ -64,7 +64,7 @@ final class FragileLog: RunLog {
 
   func inbox(of sender: String) -> PayloadInbox { base.inbox(of: sender) }
 
-  func makeDraft() throws -> PayloadDraft { try base.makeDraft() }
+  func makeDraft() -> PayloadDraft { base.makeDraft() }
 
   func storedPayload(_ digest: Digest) throws -> Payload { try base.storedPayload(digest) }
 

@@ -41,7 +41,7 @@ import Updates
 
     func inbox(of sender: String) -> PayloadInbox { store.inbox(of: sender) }
 
-    func makeDraft() throws -> PayloadDraft { try store.makeDraft() }
+    func makeDraft() -> PayloadDraft { store.makeDraft() }
 
     /// Fails for contributions; the states of versions are read before they begin.
     func storedPayload(_ digest: Digest) throws -> Payload {

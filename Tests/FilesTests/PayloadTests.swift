@@ -68,9 +68,9 @@ import Testing
       let inbox = onDisk ? PayloadInbox(folder: folder, sender: "ann") : PayloadInbox()
       let whole = Payload(bytes)
       #expect(try inbox.part() == nil)
-      try inbox.draft(of: whole.digest, from: 0).append(bytes[..<400])
+      try inbox.draft(of: whole.digest, byteCount: large).append(bytes[..<400])
       #expect(try inbox.part() == PayloadInbox.Part(digest: whole.digest, byteCount: 400))
-      let rest = try inbox.draft(of: whole.digest, from: 400)
+      let rest = try inbox.draft(of: whole.digest, byteCount: large, from: 400)
       try rest.append(bytes[400...])
       #expect(try inbox.finish(rest, as: whole.digest) == whole)
       // On the disk it waits for whoever takes it.
@@ -78,9 +78,11 @@ import Testing
         try inbox.part()
           == (onDisk ? PayloadInbox.Part(digest: whole.digest, byteCount: 1000) : nil))
       guard onDisk else { return }
-      let again = try inbox.draft(of: whole.digest, from: 1000)
+      let again = try inbox.draft(of: whole.digest, byteCount: large, from: 1000)
       #expect(try inbox.finish(again, as: whole.digest) == whole)
-      #expect(throws: FileError.self) { try inbox.draft(of: whole.digest, from: 999) }
+      #expect(throws: FileError.self) {
+        try inbox.draft(of: whole.digest, byteCount: large, from: 999)
+      }
     }
   }
 
@@ -88,7 +90,7 @@ import Testing
   func bytesOfAnotherDigestAreThrownAway(onDisk: Bool) throws {
     try withFolder { folder in
       let inbox = onDisk ? PayloadInbox(folder: folder, sender: "ann") : PayloadInbox()
-      let draft = try inbox.draft(of: Digest(of: [1]), from: 0)
+      let draft = try inbox.draft(of: Digest(of: [1]), byteCount: large)
       try draft.append(bytes[...])
       #expect(try inbox.finish(draft, as: Digest(of: [1])) == nil)
       #expect(try inbox.part() == nil)
@@ -99,16 +101,20 @@ import Testing
   func aPartThatIsNotHereIsRefused(onDisk: Bool) throws {
     try withFolder { folder in
       let inbox = onDisk ? PayloadInbox(folder: folder, sender: "ann") : PayloadInbox()
-      try inbox.draft(of: Digest(of: bytes), from: 0).append(bytes[..<400])
-      #expect(throws: FileError.self) { try inbox.draft(of: Digest(of: bytes), from: 401) }
-      #expect(throws: FileError.self) { try inbox.draft(of: Digest(of: [1]), from: 1) }
+      try inbox.draft(of: Digest(of: bytes), byteCount: large).append(bytes[..<400])
+      #expect(throws: FileError.self) {
+        try inbox.draft(of: Digest(of: bytes), byteCount: large, from: 401)
+      }
+      #expect(throws: FileError.self) {
+        try inbox.draft(of: Digest(of: [1]), byteCount: large, from: 1)
+      }
     }
   }
 
   @Test func whatArrivedOutlivesTheProcess() throws {
     try withFolder { folder in
       let digest = Digest(of: bytes)
-      try PayloadInbox(folder: folder, sender: "ann").draft(of: digest, from: 0)
+      try PayloadInbox(folder: folder, sender: "ann").draft(of: digest, byteCount: large)
         .append(bytes[..<123])
       let other = PayloadInbox(folder: folder, sender: "bob")
       #expect(try other.part() == nil)
@@ -120,9 +126,9 @@ import Testing
   @Test func anotherPayloadTakesThePlaceOfTheLast() throws {
     try withFolder { folder in
       let inbox = PayloadInbox(folder: folder, sender: "ann")
-      let first = try inbox.draft(of: Digest(of: [1]), from: 0)
+      let first = try inbox.draft(of: Digest(of: [1]), byteCount: large)
       try first.append([1][...])
-      let second = try inbox.draft(of: Digest(of: [2]), from: 0)
+      let second = try inbox.draft(of: Digest(of: [2]), byteCount: large)
       #expect(throws: FileError.superseded) { try first.append([1][...]) }
       try second.append([2][...])
       #expect(try namesInFolder(folder) == ["ann~\(Digest(of: [2])).part"])
@@ -163,6 +169,9 @@ import Testing
     }
   }
 }
+
+/// More than fits into memory, as far as an inbox is concerned.
+private let large = 1 << 20
 
 func withFolder(_ body: (String) throws -> Void) throws {
   let folder = FileManager.default.temporaryDirectory.appending(path: "tern-\(UUID())").path

@@ -37,15 +37,15 @@ import Testing
     let store = try ScriptedRun(at: .folder(path)).store
     let digest = Digest(of: large)
     let inbox = store.inbox(of: "ann")
-    try inbox.draft(of: digest, from: 0).append(large[..<150_000])
-    let draft = try inbox.draft(of: digest, from: 150_000)
+    try inbox.draft(of: digest, byteCount: large.count).append(large[..<150_000])
+    let draft = try inbox.draft(of: digest, byteCount: large.count, from: 150_000)
     try draft.append(large[150_000...])
     let payload = try #require(try inbox.finish(draft, as: digest))
     try store.put(payload)
     #expect(try namesInFolder(path + "/incoming").isEmpty)
     #expect(try store.payload(of: digest).bytes() == large)
     // The sender may say that all of it is here, and need not send a byte.
-    let again = try inbox.draft(of: digest, from: large.count)
+    let again = try inbox.draft(of: digest, byteCount: large.count, from: large.count)
     #expect(try inbox.finish(again, as: digest)?.bytes() == large)
   }
 
@@ -54,11 +54,11 @@ import Testing
     let path = folder("run-1")
     let store = try ScriptedRun(at: .folder(path)).store
     let inbox = store.inbox(of: "ann")
-    let draft = try inbox.draft(of: Digest(of: large), from: 0)
+    let draft = try inbox.draft(of: Digest(of: large), byteCount: large.count)
     try draft.append(large[...])
     let payload = try #require(try inbox.finish(draft, as: Digest(of: large)))
     // A newer connection begins another upload before this one is recorded.
-    try inbox.draft(of: Digest(of: [1]), from: 0).append([1][...])
+    try inbox.draft(of: Digest(of: [1]), byteCount: large.count).append([1][...])
     try store.put(payload)
     #expect(try store.payload(of: payload.digest).bytes() == large)
   }
@@ -79,8 +79,9 @@ import Testing
   private func leaveThings(in path: String) throws -> Digest {
     let store = try ScriptedRun(at: .folder(path)).store
     try store.put(Payload(large))
-    try store.draft().append([1, 2, 3][...])
-    try store.inbox(of: "ann").draft(of: Digest(of: large), from: 0).append([5, 5, 5][...])
+    try store.draft().append(large[...])
+    try store.inbox(of: "ann").draft(of: Digest(of: large), byteCount: large.count).append(
+      [5, 5, 5][...])
     for name in ["\(Digest(of: [7]))", "rubbish"] {
       try DurableFile(path: "\(path)/payloads/\(name)").write([7])
     }
