@@ -115,6 +115,9 @@ extension Coordinator {
       return []
     case .farewell(let reason):
       return [.close(connection, reason: reason)]
+    case .renewal:
+      // Certificates are the transport's affair; one without any lets this through.
+      return [.report(.disregarded(what: "a renewal", reason: "there are no certificates here"))]
     }
   }
 

@@ -214,7 +214,8 @@ extension WorkerService {
       try carryOut { $0.released(round: round, reason: reason) }
     case .finished(let finished):
       return finished
-    case .heartbeat:
+    case .heartbeat, .renewed:
+      // Certificates are the transport's affair.
       break
     }
     return nil

@@ -16,6 +16,7 @@ extension CoordinatorMessage {
       PackedMessage(
         .coordinatorHeartbeat,
         packedBody { _ in Tern__CoordinatorHeartbeat.made { $0.sequence = sequence } })
+    case .renewed(let renewed): try renewed.packed()
     }
   }
 
@@ -35,6 +36,7 @@ extension CoordinatorMessage {
         try withUnpacked(Tern__CoordinatorHeartbeat.self, body, named: "coordinator_heartbeat") {
           .heartbeat(sequence: $0.sequence)
         })
+    case .renewed: .whole(.renewed(try Renewed(body)))
     default: throw .unexpectedFrame(type: type.rawValue)
     }
   }
@@ -61,8 +63,40 @@ private func unpackedRelease(_ body: ArraySlice<UInt8>) throws(MessageError) -> 
   }
 }
 
+extension Renewed {
+  private static var fields: WireFields { WireFields(message: "renewed") }
+
+  fileprivate func packed() throws(MessageError) -> PackedMessage {
+    if case .certificate(let certificate) = self {
+      try Self.fields.check("certificate", certificate, within: WireLimit.certificateByteCount)
+    }
+    return PackedMessage(
+      .renewed,
+      packedBody { arena in
+        Tern__Renewed.made {
+          switch self {
+          case .certificate(let certificate): $0.certificate = arena.data(certificate)
+          case .refused(let reason): $0.refusal = arena.text(presentable(reason))
+          }
+        }
+      })
+  }
+
+  fileprivate init(_ body: ArraySlice<UInt8>) throws(MessageError) {
+    self = try withUnpacked(Tern__Renewed.self, body, named: "renewed") {
+      (renewed) throws(MessageError) in
+      guard renewed.certificate.len > 0 else {
+        return .refused(reason: try Self.fields.text("refusal", renewed.refusal))
+      }
+      return .certificate(
+        try Self.fields.bytes(
+          "certificate", renewed.certificate, within: WireLimit.certificateByteCount))
+    }
+  }
+}
+
 extension Refusal {
-  fileprivate func packed() -> PackedMessage {
+  func packed() -> PackedMessage {
     PackedMessage(
       .refusal,
       packedBody { arena in
@@ -74,7 +108,7 @@ extension Refusal {
       })
   }
 
-  fileprivate init(_ body: ArraySlice<UInt8>) throws(MessageError) {
+  init(_ body: ArraySlice<UInt8>) throws(MessageError) {
     self = try withUnpacked(Tern__Refusal.self, body, named: "refusal") {
       (refusal) throws(MessageError) in
       Refusal(

@@ -17,6 +17,8 @@ public enum CoordinatorMessage: Hashable, Sendable {
   case finished(Finished)
   /// The coordinator lives; `sequence` numbers the beats on this connection.
   case heartbeat(sequence: UInt64)
+  /// The answer to a renewal.
+  case renewed(Renewed)
 }
 
 /// The coordinator's answer to a contribution.
@@ -34,6 +36,14 @@ public struct Receipt: Hashable, Sendable {
     self.payload = payload
     self.refusal = refusal
   }
+}
+
+/// What came of a worker's wish for a new certificate.
+public enum Renewed: Hashable, Sendable {
+  /// The new certificate, in DER form.
+  case certificate([UInt8])
+  /// There is none, and why.
+  case refused(reason: String)
 }
 
 /// The end of a run.

@@ -39,6 +39,10 @@ enum WireLimit {
   static let reasonByteCount = 1024
   /// The name of a program, in UTF-8.
   static let softwareByteCount = 256
+  /// A signing request: one of a 4096-bit RSA key has 1.2 kB.
+  static let requestByteCount = 2048
+  /// A certificate, two of which fit into a small body.
+  static let certificateByteCount = 1920
   /// Rounds, versions and counts: integers that a Double and JSON hold exactly.
   static let number = 1 << 53 - 1
   /// The processors of a machine.

@@ -8,6 +8,8 @@ enum FrameType: UInt8, CaseIterable {
   case workerHeartbeat = 4
   case farewell = 5
 
+  case enrolment = 16
+
   case welcome = 32
   case refusal = 33
   case assignment = 34
@@ -16,27 +18,42 @@ enum FrameType: UInt8, CaseIterable {
   case finish = 37
   case coordinatorHeartbeat = 38
 
+  case grant = 48
+
   case chunk = 64
+
+  case renewal = 128
+  case renewed = 160
 
   /// Types from here on may be skipped by a reader that does not know them.
   static let firstSkippable: UInt8 = 128
 
   /// The side of a connection that sends a frame.
-  enum Side { case worker, coordinator }
+  enum Side {
+    case worker, coordinator
+    /// The two sides of a connection of enrolment.
+    case newcomer, authority
+  }
 
   /// Whether `side` sends this.
   func comes(from side: Side) -> Bool {
     switch self {
-    case .hello, .contribution, .failure, .workerHeartbeat, .farewell: side == .worker
-    case .welcome, .refusal, .assignment, .receipt, .release, .finish, .coordinatorHeartbeat:
+    case .hello, .contribution, .failure, .workerHeartbeat, .farewell, .renewal: side == .worker
+    case .welcome, .assignment, .receipt, .release, .finish, .coordinatorHeartbeat, .renewed:
       side == .coordinator
-    case .chunk: true
+    case .refusal: side == .coordinator || side == .authority
+    case .enrolment: side == .newcomer
+    case .grant: side == .authority
+    case .chunk: side == .worker || side == .coordinator
     }
   }
 
   /// Whether this may stand between the chunks of a payload.
   var interruptsPayloads: Bool {
-    self == .chunk || self == .workerHeartbeat || self == .coordinatorHeartbeat
+    switch self {
+    case .chunk, .workerHeartbeat, .coordinatorHeartbeat, .renewal, .renewed: true
+    default: false
+    }
   }
 
   /// The longest body that a frame of `rawType` may have under any limits.

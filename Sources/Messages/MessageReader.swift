@@ -148,3 +148,22 @@ extension MessageReader where Message == CoordinatorMessage {
     }
   }
 }
+
+extension MessageReader where Message == Enrolment {
+  /// An authority's reader of what a newcomer says.
+  public init() {
+    self.init(of: .newcomer, limits: .stranger) { (type, body) throws(MessageError) in
+      guard type == .enrolment else { throw .unexpectedFrame(type: type.rawValue) }
+      return .whole(try Enrolment(body))
+    }
+  }
+}
+
+extension MessageReader where Message == EnrolmentAnswer {
+  /// A newcomer's reader of what the authority says.
+  public init() {
+    self.init(of: .authority, limits: .stranger) { (type, body) throws(MessageError) in
+      try EnrolmentAnswer.unpacked(type, body)
+    }
+  }
+}

@@ -47,6 +47,24 @@ extension MessageWriter where Message == CoordinatorMessage {
   }
 }
 
+extension MessageWriter where Message == Enrolment {
+  /// A newcomer's writer.
+  public init() {
+    self.init(chunkByteCount: defaultChunkByteCount) { (message) throws(MessageError) in
+      try message.packed()
+    }
+  }
+}
+
+extension MessageWriter where Message == EnrolmentAnswer {
+  /// The authority's writer to a newcomer.
+  public init() {
+    self.init(chunkByteCount: defaultChunkByteCount) { (message) throws(MessageError) in
+      try message.packed()
+    }
+  }
+}
+
 /// A message ready to be framed.
 struct PackedMessage {
   let type: FrameType

@@ -22,6 +22,12 @@ public struct Refusal: Hashable, Sendable {
     case replaced = 7
     /// The worker sent what is no message, or one that has no place there.
     case malformed = 8
+    /// The invitation is unknown, used, expired or withdrawn.
+    case invitation = 9
+    /// The worker's certificate does not hold any more.
+    case certificate = 10
+    /// The coordinator cannot sign certificates.
+    case authority = 11
   }
 
   /// What kind of refusal this is.

@@ -40,6 +40,22 @@ struct WireFields {
     guard value.isFinite else { throw invalid(field, "is \(value), expected a finite number") }
   }
 
+  /// Refuses no bytes, and more than `limit`.
+  func check(_ field: String, _ bytes: [UInt8], within limit: Int) throws(MessageError) {
+    guard (1...limit).contains(bytes.count) else {
+      throw invalid(field, "has \(bytes.count) bytes, expected 1 to \(limit)")
+    }
+  }
+
+  /// The bytes in a field: at least one, at most `limit`.
+  func bytes(
+    _ field: String, _ data: ProtobufCBinaryData, within limit: Int
+  ) throws(MessageError) -> [UInt8] {
+    let bytes = array(data)
+    try check(field, bytes, within: limit)
+    return bytes
+  }
+
   /// The digest in a field.
   func digest(_ field: String, _ data: ProtobufCBinaryData) throws(MessageError) -> Digest {
     guard data.len == Digest.byteCount, let digest = Digest(bytes: array(data)) else {

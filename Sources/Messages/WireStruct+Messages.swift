@@ -79,3 +79,19 @@ extension Tern__CoordinatorHeartbeat: WireStruct {
     tern__coordinator_heartbeat__init(message)
   }
 }
+
+extension Tern__Enrolment: WireStruct {
+  static func initialize(_ message: UnsafeMutablePointer<Self>) { tern__enrolment__init(message) }
+}
+
+extension Tern__Grant: WireStruct {
+  static func initialize(_ message: UnsafeMutablePointer<Self>) { tern__grant__init(message) }
+}
+
+extension Tern__Renewal: WireStruct {
+  static func initialize(_ message: UnsafeMutablePointer<Self>) { tern__renewal__init(message) }
+}
+
+extension Tern__Renewed: WireStruct {
+  static func initialize(_ message: UnsafeMutablePointer<Self>) { tern__renewed__init(message) }
+}

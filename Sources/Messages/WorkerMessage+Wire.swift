@@ -16,6 +16,7 @@ extension WorkerMessage {
         packedBody { arena in
           Tern__Farewell.made { $0.reason = arena.text(presentable(reason)) }
         })
+    case .renewal(let request): try packedRenewal(request)
     }
   }
 
@@ -34,6 +35,7 @@ extension WorkerMessage {
           (farewell) throws(MessageError) in
           .farewell(reason: try WireFields(message: "farewell").text("reason", farewell.reason))
         })
+    case .renewal: .whole(try unpackedRenewal(body))
     default: throw .unexpectedFrame(type: type.rawValue)
     }
   }
@@ -57,6 +59,21 @@ private func unpackedFailure(_ body: ArraySlice<UInt8>) throws(MessageError) -> 
     let round = Int(clamping: failure.round)
     try fields.check("round", round)
     return .failed(round: round, reason: try fields.text("reason", failure.reason))
+  }
+}
+
+private func packedRenewal(_ request: [UInt8]) throws(MessageError) -> PackedMessage {
+  try WireFields(message: "renewal").check("request", request, within: WireLimit.requestByteCount)
+  return PackedMessage(
+    .renewal,
+    packedBody { arena in Tern__Renewal.made { $0.request = arena.data(request) } })
+}
+
+private func unpackedRenewal(_ body: ArraySlice<UInt8>) throws(MessageError) -> WorkerMessage {
+  try withUnpacked(Tern__Renewal.self, body, named: "renewal") { (renewal) throws(MessageError) in
+    .renewal(
+      request: try WireFields(message: "renewal").bytes(
+        "request", renewal.request, within: WireLimit.requestByteCount))
   }
 }
 

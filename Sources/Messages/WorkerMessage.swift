@@ -12,6 +12,9 @@ public enum WorkerMessage: Hashable, Sendable {
   case heartbeat(WorkerHeartbeat)
   /// This worker leaves and will not come back by itself.
   case farewell(reason: String)
+  /// This worker's certificate is to be followed by a new one for the key of `request`, a
+  /// PKCS#10 request in DER form.
+  case renewal(request: [UInt8])
 }
 
 /// A sign of life of a worker, with what it is doing.

@@ -178,7 +178,7 @@ extension Fleet {
       try require(
         log.outcome?.version == finished.version || log.outcome == nil,
         "finished with version \(finished.version)")
-    case .receipt, .welcome, .refused, .released, .heartbeat: break
+    case .receipt, .welcome, .refused, .released, .heartbeat, .renewed: break
     }
   }
 

@@ -34,6 +34,7 @@ extension Coordinator.Input {
     case .received(let connection, .heartbeat): "\(connection.number): heartbeat"
     case .received(let connection, .hello): "\(connection.number): a second hello"
     case .received(let connection, .farewell): "\(connection.number): farewell"
+    case .received(let connection, .renewal): "\(connection.number): renewal"
     case .closed(let connection, let reason): "\(connection.number) closed: \(reason)"
     case .woke: "woke"
     case .evaluated(let version, _, _, _): "version \(version) is measured"
@@ -59,6 +60,7 @@ extension CoordinatorMessage {
     case .released(let round, let reason): "released from round \(round): \(reason)"
     case .finished(let finished): "finished with version \(finished.version)"
     case .heartbeat: "heartbeat"
+    case .renewed: "renewed"
     }
   }
 }

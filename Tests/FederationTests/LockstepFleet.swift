@@ -156,7 +156,7 @@ struct LockstepFleet {
       try obey(worker.assigned(assignment), &worker, on: connection)
     case .released(let round, let reason):
       try obey(worker.released(round: round, reason: reason), &worker, on: connection)
-    case .welcome, .receipt, .refused, .finished, .heartbeat: break
+    case .welcome, .receipt, .refused, .finished, .heartbeat, .renewed: break
     }
     workers[id] = worker
   }

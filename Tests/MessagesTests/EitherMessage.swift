@@ -10,6 +10,8 @@ import Testing
 enum EitherMessage: Hashable, Sendable {
   case worker(WorkerMessage)
   case coordinator(CoordinatorMessage)
+  case newcomer(Enrolment)
+  case authority(EnrolmentAnswer)
 
   /// The name under which the readers of these tests know the worker.
   static let workerID = worker("w1")
@@ -28,6 +30,10 @@ enum EitherMessage: Hashable, Sendable {
     case .coordinator(let message):
       try all(
         MessageWriter<CoordinatorMessage>(chunkByteCount: chunkByteCount).frames(for: message))
+    case .newcomer(let message):
+      try all(MessageWriter<Enrolment>().frames(for: message))
+    case .authority(let message):
+      try all(MessageWriter<EnrolmentAnswer>().frames(for: message))
     }
   }
 
@@ -40,6 +46,8 @@ enum EitherMessage: Hashable, Sendable {
     switch self {
     case .worker: .worker(limits: limits)
     case .coordinator: .coordinator(limits: limits)
+    case .newcomer: .newcomer(MessageReader())
+    case .authority: .authority(MessageReader())
     }
   }
 
@@ -59,6 +67,18 @@ enum EitherMessage: Hashable, Sendable {
 enum EitherReader: Sendable {
   case worker(MessageReader<WorkerMessage>)
   case coordinator(MessageReader<CoordinatorMessage>)
+  case newcomer(MessageReader<Enrolment>)
+  case authority(MessageReader<EnrolmentAnswer>)
+
+  /// A reader of frames of `type`, within the limits of a stranger or wider ones.
+  static func of(_ type: UInt8, limits: FrameLimits = .stranger) -> EitherReader {
+    switch type {
+    case 16: .newcomer(MessageReader())
+    case 48: .authority(MessageReader())
+    case ..<32, 128: .worker(limits: limits)
+    default: .coordinator(limits: limits)
+    }
+  }
 
   static func worker(limits: FrameLimits) -> EitherReader {
     .worker(MessageReader(from: EitherMessage.workerID, limits: limits))
@@ -74,6 +94,8 @@ enum EitherReader: Sendable {
       switch self {
       case .worker(let reader): reader.inbox
       case .coordinator(let reader): reader.inbox
+      case .newcomer(let reader): reader.inbox
+      case .authority(let reader): reader.inbox
       }
     }
     set {
@@ -84,6 +106,8 @@ enum EitherReader: Sendable {
       case .coordinator(var reader):
         reader.inbox = newValue
         self = .coordinator(reader)
+      case .newcomer, .authority:
+        preconditionFailure("no payloads belong to an enrolment")
       }
     }
   }
@@ -96,6 +120,12 @@ enum EitherReader: Sendable {
     case .coordinator(var reader):
       defer { self = .coordinator(reader) }
       try reader.feed(bytes)
+    case .newcomer(var reader):
+      defer { self = .newcomer(reader) }
+      try reader.feed(bytes)
+    case .authority(var reader):
+      defer { self = .authority(reader) }
+      try reader.feed(bytes)
     }
   }
 
@@ -107,6 +137,12 @@ enum EitherReader: Sendable {
     case .coordinator(var reader):
       defer { self = .coordinator(reader) }
       return try reader.next().map { .coordinator($0) }
+    case .newcomer(var reader):
+      defer { self = .newcomer(reader) }
+      return try reader.next().map { .newcomer($0) }
+    case .authority(var reader):
+      defer { self = .authority(reader) }
+      return try reader.next().map { .authority($0) }
     }
   }
 

@@ -32,6 +32,16 @@ private enum Good {
     body.number(10, 400)
   }
 
+  static func enrolment(_ body: inout ProtobufBytes) {
+    body.bytes(1, Array(repeating: 7, count: 32))
+    body.bytes(2, [1])
+  }
+
+  static func grant(_ body: inout ProtobufBytes) {
+    body.bytes(1, [1])
+    body.bytes(2, [1])
+  }
+
   static func contribution(_ body: inout ProtobufBytes) {
     body.message(3) {
       $0.bytes(1, digest(1).bytes)
@@ -183,6 +193,29 @@ private enum Good {
     },
   ]
 
+  private static let certificates: [BadBody] = [
+    BadBody(16, "enrolment.secret") { $0.bytes(2, [1]) },
+    BadBody(16, "enrolment.secret", Good.enrolment) { $0.bytes(1, Array(repeating: 7, count: 31)) },
+    BadBody(16, "enrolment.secret", Good.enrolment) { $0.bytes(1, Array(repeating: 7, count: 33)) },
+    BadBody(16, "enrolment.request", Good.enrolment) { $0.bytes(2, []) },
+    BadBody(16, "enrolment.request", Good.enrolment) {
+      $0.bytes(2, Array(repeating: 1, count: 2049))
+    },
+    BadBody(16, "enrolment.software", Good.enrolment) { $0.text(3, "a\nb") },
+    BadBody(48, "grant.certificate", Good.grant) { $0.bytes(1, []) },
+    BadBody(48, "grant.certificate", Good.grant) { $0.bytes(1, Array(repeating: 1, count: 1921)) },
+    BadBody(48, "grant.authority") { $0.bytes(1, [1]) },
+    BadBody(48, "grant.authority", Good.grant) { $0.bytes(2, Array(repeating: 1, count: 1921)) },
+    BadBody(128, "renewal.request") { _ in },
+    BadBody(128, "renewal.request") { $0.bytes(1, Array(repeating: 1, count: 2049)) },
+    BadBody(160, "renewed.certificate") { $0.bytes(1, Array(repeating: 1, count: 1921)) },
+    BadBody(160, "renewed.refusal") { $0.text(2, "a\tb") },
+  ]
+
+  @Test(arguments: certificates) func aBadFieldAboutCertificatesIsNamed(bad: BadBody) {
+    expectRefusal(of: bad, by: .of(bad.type))
+  }
+
   @Test(arguments: hellos + otherWorkerMessages) func aWorkersBadFieldIsNamed(bad: BadBody) {
     expectRefusal(of: bad, by: .worker(limits: .peer(maximumPayloadByteCount: 100)))
   }
@@ -221,10 +254,9 @@ private enum Good {
     }
   }
 
-  @Test(arguments: [1, 2, 3, 4, 5, 32, 33, 34, 35, 36, 37, 38] as [UInt8])
+  @Test(arguments: [1, 2, 3, 4, 5, 16, 32, 33, 34, 35, 36, 37, 38, 48, 128, 160] as [UInt8])
   func aBodyThatIsNoProtobufIsMalformed(type: UInt8) {
-    var reader: EitherReader =
-      type < 32 ? .worker(limits: .stranger) : .coordinator(limits: .stranger)
+    var reader = EitherReader.of(type)
     let error = #expect(throws: MessageError.self) {
       try reader.messages(in: frame(type, [0x0A, 0x7F]))
     }

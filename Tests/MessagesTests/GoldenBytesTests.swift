@@ -19,12 +19,14 @@ import Testing
       (.hello, TERN__FRAME__TYPE__HELLO), (.contribution, TERN__FRAME__TYPE__CONTRIBUTION),
       (.failure, TERN__FRAME__TYPE__FAILURE),
       (.workerHeartbeat, TERN__FRAME__TYPE__WORKER_HEARTBEAT),
-      (.farewell, TERN__FRAME__TYPE__FAREWELL), (.welcome, TERN__FRAME__TYPE__WELCOME),
+      (.farewell, TERN__FRAME__TYPE__FAREWELL), (.enrolment, TERN__FRAME__TYPE__ENROLMENT),
+      (.welcome, TERN__FRAME__TYPE__WELCOME),
       (.refusal, TERN__FRAME__TYPE__REFUSAL), (.assignment, TERN__FRAME__TYPE__ASSIGNMENT),
       (.receipt, TERN__FRAME__TYPE__RECEIPT), (.release, TERN__FRAME__TYPE__RELEASE),
       (.finish, TERN__FRAME__TYPE__FINISH),
       (.coordinatorHeartbeat, TERN__FRAME__TYPE__COORDINATOR_HEARTBEAT),
-      (.chunk, TERN__FRAME__TYPE__CHUNK),
+      (.grant, TERN__FRAME__TYPE__GRANT), (.chunk, TERN__FRAME__TYPE__CHUNK),
+      (.renewal, TERN__FRAME__TYPE__RENEWAL), (.renewed, TERN__FRAME__TYPE__RENEWED),
     ]
     for (type, number) in schema { #expect(UInt32(type.rawValue) == number.rawValue) }
     #expect(schema.map(\.0) == FrameType.allCases)
@@ -38,6 +40,9 @@ import Testing
       (.identity, TERN__REFUSAL__CODE__IDENTITY), (.capacity, TERN__REFUSAL__CODE__CAPACITY),
       (.run, TERN__REFUSAL__CODE__RUN), (.replaced, TERN__REFUSAL__CODE__REPLACED),
       (.malformed, TERN__REFUSAL__CODE__MALFORMED),
+      (.invitation, TERN__REFUSAL__CODE__INVITATION),
+      (.certificate, TERN__REFUSAL__CODE__CERTIFICATE),
+      (.authority, TERN__REFUSAL__CODE__AUTHORITY),
     ]
     for (code, number) in schema { #expect(code.rawValue == Int(number.rawValue)) }
     #expect(schema.map(\.0) == Refusal.Code.allCases)

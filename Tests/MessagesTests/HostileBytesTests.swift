@@ -55,15 +55,12 @@ import Testing
     #expect(refusals > 490)
   }
 
-  @Test(arguments: [1, 2, 3, 4, 5, 32, 33, 34, 35, 36, 37, 38] as [UInt8])
+  @Test(arguments: [1, 2, 3, 4, 5, 16, 32, 33, 34, 35, 36, 37, 38, 48, 128, 160] as [UInt8])
   func randomBodiesDoNoHarm(type: UInt8) {
     for seed in 0..<300 as Range<UInt64> {
       var stream = RandomStream(Seed(seed))
       let noise = randomBytes(stream.integer(below: 60), seed: seed)
-      var reader: EitherReader =
-        type < 32
-        ? .worker(limits: .peer(maximumPayloadByteCount: 1 << 16))
-        : .coordinator(limits: .peer(maximumPayloadByteCount: 1 << 16))
+      var reader = EitherReader.of(type, limits: .peer(maximumPayloadByteCount: 1 << 16))
       do {
         let messages = try reader.messages(in: frame(type, noise))
         for message in messages { _ = try message.bytes() }

@@ -76,6 +76,7 @@ import Testing
         switch sample.message {
         case .worker: EitherReader.coordinator(limits: .peer(maximumPayloadByteCount: 100))
         case .coordinator: EitherReader.worker(limits: .peer(maximumPayloadByteCount: 100))
+        case .newcomer, .authority: EitherReader.worker(limits: .peer(maximumPayloadByteCount: 100))
         }
       let bytes = try sample.message.bytes()
       var reader = other

@@ -26,7 +26,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
   /// Those with a payload.
   static let withPayload = all.filter { $0.message.payload != nil }
 
-  static let all = fromWorkers + fromCoordinator
+  static let all = fromWorkers + fromCoordinator + aboutCertificates
 
   private static let fromWorkers: [Sample] = [
     Sample(
@@ -166,5 +166,36 @@ struct Sample: Sendable, CustomTestStringConvertible {
       name: "coordinatorHeartbeat",
       message: .coordinator(.heartbeat(sequence: .max)),
       golden: "0000000b2608ffffffffffffffffff01"),
+  ]
+
+  private static let aboutCertificates: [Sample] = [
+    Sample(
+      name: "renewal",
+      message: .worker(.renewal(request: [1, 2, 3])),
+      golden: "00000005800a03010203"),
+    Sample(
+      name: "renewed",
+      message: .coordinator(.renewed(.certificate([4, 5]))),
+      golden: "00000004a00a020405"),
+    Sample(
+      name: "notRenewed",
+      message: .coordinator(.renewed(.refused(reason: "revoked"))),
+      golden: "00000009a012077265766f6b6564"),
+    Sample(
+      name: "enrolment",
+      message: .newcomer(
+        Enrolment(
+          secret: Array(repeating: 7, count: 32), request: [1, 2, 3], software: "tern 0.1.0")),
+      golden: "00000033100a2007070707070707070707070707070707070707070707070707070707"
+        + "0707070712030102031a0a7465726e20302e312e30"),
+    Sample(
+      name: "grant",
+      message: .authority(.granted(Grant(certificate: [1, 2, 3], authority: [4, 5]))),
+      golden: "00000009300a0301020312020405"),
+    Sample(
+      name: "noGrant",
+      message: .authority(
+        .refused(Refusal(code: .invitation, reason: "unknown", retryable: false))),
+      golden: "0000000b2108091207756e6b6e6f776e"),
   ]
 }

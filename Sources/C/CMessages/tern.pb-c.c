@@ -817,7 +817,187 @@ void   tern__coordinator_heartbeat__free_unpacked
   assert(message->base.descriptor == &tern__coordinator_heartbeat__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCEnumValue tern__frame__type__enum_values_by_number[14] =
+void   tern__enrolment__init
+                     (Tern__Enrolment         *message)
+{
+  static const Tern__Enrolment init_value = TERN__ENROLMENT__INIT;
+  *message = init_value;
+}
+size_t tern__enrolment__get_packed_size
+                     (const Tern__Enrolment *message)
+{
+  assert(message->base.descriptor == &tern__enrolment__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tern__enrolment__pack
+                     (const Tern__Enrolment *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tern__enrolment__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tern__enrolment__pack_to_buffer
+                     (const Tern__Enrolment *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tern__enrolment__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tern__Enrolment *
+       tern__enrolment__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tern__Enrolment *)
+     protobuf_c_message_unpack (&tern__enrolment__descriptor,
+                                allocator, len, data);
+}
+void   tern__enrolment__free_unpacked
+                     (Tern__Enrolment *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tern__enrolment__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tern__grant__init
+                     (Tern__Grant         *message)
+{
+  static const Tern__Grant init_value = TERN__GRANT__INIT;
+  *message = init_value;
+}
+size_t tern__grant__get_packed_size
+                     (const Tern__Grant *message)
+{
+  assert(message->base.descriptor == &tern__grant__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tern__grant__pack
+                     (const Tern__Grant *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tern__grant__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tern__grant__pack_to_buffer
+                     (const Tern__Grant *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tern__grant__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tern__Grant *
+       tern__grant__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tern__Grant *)
+     protobuf_c_message_unpack (&tern__grant__descriptor,
+                                allocator, len, data);
+}
+void   tern__grant__free_unpacked
+                     (Tern__Grant *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tern__grant__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tern__renewal__init
+                     (Tern__Renewal         *message)
+{
+  static const Tern__Renewal init_value = TERN__RENEWAL__INIT;
+  *message = init_value;
+}
+size_t tern__renewal__get_packed_size
+                     (const Tern__Renewal *message)
+{
+  assert(message->base.descriptor == &tern__renewal__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tern__renewal__pack
+                     (const Tern__Renewal *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tern__renewal__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tern__renewal__pack_to_buffer
+                     (const Tern__Renewal *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tern__renewal__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tern__Renewal *
+       tern__renewal__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tern__Renewal *)
+     protobuf_c_message_unpack (&tern__renewal__descriptor,
+                                allocator, len, data);
+}
+void   tern__renewal__free_unpacked
+                     (Tern__Renewal *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tern__renewal__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   tern__renewed__init
+                     (Tern__Renewed         *message)
+{
+  static const Tern__Renewed init_value = TERN__RENEWED__INIT;
+  *message = init_value;
+}
+size_t tern__renewed__get_packed_size
+                     (const Tern__Renewed *message)
+{
+  assert(message->base.descriptor == &tern__renewed__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tern__renewed__pack
+                     (const Tern__Renewed *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tern__renewed__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tern__renewed__pack_to_buffer
+                     (const Tern__Renewed *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tern__renewed__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tern__Renewed *
+       tern__renewed__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tern__Renewed *)
+     protobuf_c_message_unpack (&tern__renewed__descriptor,
+                                allocator, len, data);
+}
+void   tern__renewed__free_unpacked
+                     (Tern__Renewed *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tern__renewed__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+static const ProtobufCEnumValue tern__frame__type__enum_values_by_number[18] =
 {
   { "UNSPECIFIED", "TERN__FRAME__TYPE__UNSPECIFIED", 0 },
   { "HELLO", "TERN__FRAME__TYPE__HELLO", 1 },
@@ -825,6 +1005,7 @@ static const ProtobufCEnumValue tern__frame__type__enum_values_by_number[14] =
   { "FAILURE", "TERN__FRAME__TYPE__FAILURE", 3 },
   { "WORKER_HEARTBEAT", "TERN__FRAME__TYPE__WORKER_HEARTBEAT", 4 },
   { "FAREWELL", "TERN__FRAME__TYPE__FAREWELL", 5 },
+  { "ENROLMENT", "TERN__FRAME__TYPE__ENROLMENT", 16 },
   { "WELCOME", "TERN__FRAME__TYPE__WELCOME", 32 },
   { "REFUSAL", "TERN__FRAME__TYPE__REFUSAL", 33 },
   { "ASSIGNMENT", "TERN__FRAME__TYPE__ASSIGNMENT", 34 },
@@ -832,26 +1013,33 @@ static const ProtobufCEnumValue tern__frame__type__enum_values_by_number[14] =
   { "RELEASE", "TERN__FRAME__TYPE__RELEASE", 36 },
   { "FINISH", "TERN__FRAME__TYPE__FINISH", 37 },
   { "COORDINATOR_HEARTBEAT", "TERN__FRAME__TYPE__COORDINATOR_HEARTBEAT", 38 },
+  { "GRANT", "TERN__FRAME__TYPE__GRANT", 48 },
   { "CHUNK", "TERN__FRAME__TYPE__CHUNK", 64 },
+  { "RENEWAL", "TERN__FRAME__TYPE__RENEWAL", 128 },
+  { "RENEWED", "TERN__FRAME__TYPE__RENEWED", 160 },
 };
 static const ProtobufCIntRange tern__frame__type__value_ranges[] = {
-{0, 0},{32, 6},{64, 13},{0, 14}
+{0, 0},{16, 6},{32, 7},{48, 14},{64, 15},{128, 16},{160, 17},{0, 18}
 };
-static const ProtobufCEnumValueIndex tern__frame__type__enum_values_by_name[14] =
+static const ProtobufCEnumValueIndex tern__frame__type__enum_values_by_name[18] =
 {
-  { "ASSIGNMENT", 8 },
-  { "CHUNK", 13 },
+  { "ASSIGNMENT", 9 },
+  { "CHUNK", 15 },
   { "CONTRIBUTION", 2 },
-  { "COORDINATOR_HEARTBEAT", 12 },
+  { "COORDINATOR_HEARTBEAT", 13 },
+  { "ENROLMENT", 6 },
   { "FAILURE", 3 },
   { "FAREWELL", 5 },
-  { "FINISH", 11 },
+  { "FINISH", 12 },
+  { "GRANT", 14 },
   { "HELLO", 1 },
-  { "RECEIPT", 9 },
-  { "REFUSAL", 7 },
-  { "RELEASE", 10 },
+  { "RECEIPT", 10 },
+  { "REFUSAL", 8 },
+  { "RELEASE", 11 },
+  { "RENEWAL", 16 },
+  { "RENEWED", 17 },
   { "UNSPECIFIED", 0 },
-  { "WELCOME", 6 },
+  { "WELCOME", 7 },
   { "WORKER_HEARTBEAT", 4 },
 };
 const ProtobufCEnumDescriptor tern__frame__type__descriptor =
@@ -861,11 +1049,11 @@ const ProtobufCEnumDescriptor tern__frame__type__descriptor =
   "Type",
   "Tern__Frame__Type",
   "tern",
-  14,
+  18,
   tern__frame__type__enum_values_by_number,
-  14,
+  18,
   tern__frame__type__enum_values_by_name,
-  3,
+  7,
   tern__frame__type__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
@@ -1593,7 +1781,7 @@ const ProtobufCMessageDescriptor tern__welcome__descriptor =
   (ProtobufCMessageInit) tern__welcome__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue tern__refusal__code__enum_values_by_number[9] =
+static const ProtobufCEnumValue tern__refusal__code__enum_values_by_number[12] =
 {
   { "OTHER", "TERN__REFUSAL__CODE__OTHER", 0 },
   { "PROTOCOL_VERSION", "TERN__REFUSAL__CODE__PROTOCOL_VERSION", 1 },
@@ -1604,14 +1792,20 @@ static const ProtobufCEnumValue tern__refusal__code__enum_values_by_number[9] =
   { "RUN", "TERN__REFUSAL__CODE__RUN", 6 },
   { "REPLACED", "TERN__REFUSAL__CODE__REPLACED", 7 },
   { "MALFORMED", "TERN__REFUSAL__CODE__MALFORMED", 8 },
+  { "INVITATION", "TERN__REFUSAL__CODE__INVITATION", 9 },
+  { "CERTIFICATE", "TERN__REFUSAL__CODE__CERTIFICATE", 10 },
+  { "AUTHORITY", "TERN__REFUSAL__CODE__AUTHORITY", 11 },
 };
 static const ProtobufCIntRange tern__refusal__code__value_ranges[] = {
-{0, 0},{0, 9}
+{0, 0},{0, 12}
 };
-static const ProtobufCEnumValueIndex tern__refusal__code__enum_values_by_name[9] =
+static const ProtobufCEnumValueIndex tern__refusal__code__enum_values_by_name[12] =
 {
+  { "AUTHORITY", 11 },
   { "CAPACITY", 5 },
+  { "CERTIFICATE", 10 },
   { "IDENTITY", 4 },
+  { "INVITATION", 9 },
   { "LAYOUT", 3 },
   { "MALFORMED", 8 },
   { "MODEL", 2 },
@@ -1627,9 +1821,9 @@ const ProtobufCEnumDescriptor tern__refusal__code__descriptor =
   "Code",
   "Tern__Refusal__Code",
   "tern",
-  9,
+  12,
   tern__refusal__code__enum_values_by_number,
-  9,
+  12,
   tern__refusal__code__enum_values_by_name,
   1,
   tern__refusal__code__value_ranges,
@@ -2145,5 +2339,209 @@ const ProtobufCMessageDescriptor tern__coordinator_heartbeat__descriptor =
   tern__coordinator_heartbeat__field_indices_by_name,
   1,  tern__coordinator_heartbeat__number_ranges,
   (ProtobufCMessageInit) tern__coordinator_heartbeat__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tern__enrolment__field_descriptors[3] =
+{
+  {
+    "secret",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Tern__Enrolment, secret),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "request",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Tern__Enrolment, request),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "software",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tern__Enrolment, software),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tern__enrolment__field_indices_by_name[] = {
+  1,   /* field[1] = request */
+  0,   /* field[0] = secret */
+  2,   /* field[2] = software */
+};
+static const ProtobufCIntRange tern__enrolment__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor tern__enrolment__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tern.Enrolment",
+  "Enrolment",
+  "Tern__Enrolment",
+  "tern",
+  sizeof(Tern__Enrolment),
+  3,
+  tern__enrolment__field_descriptors,
+  tern__enrolment__field_indices_by_name,
+  1,  tern__enrolment__number_ranges,
+  (ProtobufCMessageInit) tern__enrolment__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tern__grant__field_descriptors[2] =
+{
+  {
+    "certificate",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Tern__Grant, certificate),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "authority",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Tern__Grant, authority),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tern__grant__field_indices_by_name[] = {
+  1,   /* field[1] = authority */
+  0,   /* field[0] = certificate */
+};
+static const ProtobufCIntRange tern__grant__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor tern__grant__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tern.Grant",
+  "Grant",
+  "Tern__Grant",
+  "tern",
+  sizeof(Tern__Grant),
+  2,
+  tern__grant__field_descriptors,
+  tern__grant__field_indices_by_name,
+  1,  tern__grant__number_ranges,
+  (ProtobufCMessageInit) tern__grant__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tern__renewal__field_descriptors[1] =
+{
+  {
+    "request",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Tern__Renewal, request),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tern__renewal__field_indices_by_name[] = {
+  0,   /* field[0] = request */
+};
+static const ProtobufCIntRange tern__renewal__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor tern__renewal__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tern.Renewal",
+  "Renewal",
+  "Tern__Renewal",
+  "tern",
+  sizeof(Tern__Renewal),
+  1,
+  tern__renewal__field_descriptors,
+  tern__renewal__field_indices_by_name,
+  1,  tern__renewal__number_ranges,
+  (ProtobufCMessageInit) tern__renewal__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tern__renewed__field_descriptors[2] =
+{
+  {
+    "certificate",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Tern__Renewed, certificate),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "refusal",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_STRING,
+    0,   /* quantifier_offset */
+    offsetof(Tern__Renewed, refusal),
+    NULL,
+    &protobuf_c_empty_string,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tern__renewed__field_indices_by_name[] = {
+  0,   /* field[0] = certificate */
+  1,   /* field[1] = refusal */
+};
+static const ProtobufCIntRange tern__renewed__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor tern__renewed__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tern.Renewed",
+  "Renewed",
+  "Tern__Renewed",
+  "tern",
+  sizeof(Tern__Renewed),
+  2,
+  tern__renewed__field_descriptors,
+  tern__renewed__field_indices_by_name,
+  1,  tern__renewed__number_ranges,
+  (ProtobufCMessageInit) tern__renewed__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

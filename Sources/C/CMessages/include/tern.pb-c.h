@@ -33,6 +33,10 @@ typedef struct Tern__Receipt Tern__Receipt;
 typedef struct Tern__Release Tern__Release;
 typedef struct Tern__Finish Tern__Finish;
 typedef struct Tern__CoordinatorHeartbeat Tern__CoordinatorHeartbeat;
+typedef struct Tern__Enrolment Tern__Enrolment;
+typedef struct Tern__Grant Tern__Grant;
+typedef struct Tern__Renewal Tern__Renewal;
+typedef struct Tern__Renewed Tern__Renewed;
 
 
 /* --- enums --- */
@@ -48,6 +52,10 @@ typedef enum _Tern__Frame__Type {
   TERN__FRAME__TYPE__WORKER_HEARTBEAT = 4,
   TERN__FRAME__TYPE__FAREWELL = 5,
   /*
+   * From a newcomer, on a connection of enrolment.
+   */
+  TERN__FRAME__TYPE__ENROLMENT = 16,
+  /*
    * From the coordinator.
    */
   TERN__FRAME__TYPE__WELCOME = 32,
@@ -58,9 +66,18 @@ typedef enum _Tern__Frame__Type {
   TERN__FRAME__TYPE__FINISH = 37,
   TERN__FRAME__TYPE__COORDINATOR_HEARTBEAT = 38,
   /*
+   * To a newcomer.
+   */
+  TERN__FRAME__TYPE__GRANT = 48,
+  /*
    * From both: the bytes of a payload, not a protobuf message.
    */
-  TERN__FRAME__TYPE__CHUNK = 64
+  TERN__FRAME__TYPE__CHUNK = 64,
+  /*
+   * What the other side may skip: from a worker, and from the coordinator.
+   */
+  TERN__FRAME__TYPE__RENEWAL = 128,
+  TERN__FRAME__TYPE__RENEWED = 160
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TERN__FRAME__TYPE)
 } Tern__Frame__Type;
 typedef enum _Tern__Refusal__Code {
@@ -75,7 +92,10 @@ typedef enum _Tern__Refusal__Code {
   TERN__REFUSAL__CODE__CAPACITY = 5,
   TERN__REFUSAL__CODE__RUN = 6,
   TERN__REFUSAL__CODE__REPLACED = 7,
-  TERN__REFUSAL__CODE__MALFORMED = 8
+  TERN__REFUSAL__CODE__MALFORMED = 8,
+  TERN__REFUSAL__CODE__INVITATION = 9,
+  TERN__REFUSAL__CODE__CERTIFICATE = 10,
+  TERN__REFUSAL__CODE__AUTHORITY = 11
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TERN__REFUSAL__CODE)
 } Tern__Refusal__Code;
 
@@ -493,6 +513,86 @@ struct  Tern__CoordinatorHeartbeat
     , 0 }
 
 
+/*
+ * The only message of a newcomer.
+ */
+struct  Tern__Enrolment
+{
+  ProtobufCMessage base;
+  /*
+   * 32 bytes: the invitation's
+   */
+  ProtobufCBinaryData secret;
+  /*
+   * PKCS#10, DER, 1 to 2048 bytes; of it only the public key counts
+   */
+  ProtobufCBinaryData request;
+  /*
+   * as in Hello
+   */
+  char *software;
+};
+#define TERN__ENROLMENT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tern__enrolment__descriptor) \
+    , {0,NULL}, {0,NULL}, (char *)protobuf_c_empty_string }
+
+
+/*
+ * The answer to an enrolment that is accepted; to others the answer is a Refusal.
+ */
+struct  Tern__Grant
+{
+  ProtobufCMessage base;
+  /*
+   * X.509, DER, 1 to 1920 bytes
+   */
+  ProtobufCBinaryData certificate;
+  /*
+   * the certificate of who signed it, the same
+   */
+  ProtobufCBinaryData authority;
+};
+#define TERN__GRANT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tern__grant__descriptor) \
+    , {0,NULL}, {0,NULL} }
+
+
+/*
+ * A worker's certificate is to be followed by a new one.
+ */
+struct  Tern__Renewal
+{
+  ProtobufCMessage base;
+  /*
+   * as in Enrolment
+   */
+  ProtobufCBinaryData request;
+};
+#define TERN__RENEWAL__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tern__renewal__descriptor) \
+    , {0,NULL} }
+
+
+/*
+ * The answer to a renewal.
+ */
+struct  Tern__Renewed
+{
+  ProtobufCMessage base;
+  /*
+   * as in Grant; empty: refused
+   */
+  ProtobufCBinaryData certificate;
+  /*
+   * why there is none
+   */
+  char *refusal;
+};
+#define TERN__RENEWED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tern__renewed__descriptor) \
+    , {0,NULL}, (char *)protobuf_c_empty_string }
+
+
 /* Tern__Frame methods */
 void   tern__frame__init
                      (Tern__Frame         *message);
@@ -835,6 +935,82 @@ Tern__CoordinatorHeartbeat *
 void   tern__coordinator_heartbeat__free_unpacked
                      (Tern__CoordinatorHeartbeat *message,
                       ProtobufCAllocator *allocator);
+/* Tern__Enrolment methods */
+void   tern__enrolment__init
+                     (Tern__Enrolment         *message);
+size_t tern__enrolment__get_packed_size
+                     (const Tern__Enrolment   *message);
+size_t tern__enrolment__pack
+                     (const Tern__Enrolment   *message,
+                      uint8_t             *out);
+size_t tern__enrolment__pack_to_buffer
+                     (const Tern__Enrolment   *message,
+                      ProtobufCBuffer     *buffer);
+Tern__Enrolment *
+       tern__enrolment__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tern__enrolment__free_unpacked
+                     (Tern__Enrolment *message,
+                      ProtobufCAllocator *allocator);
+/* Tern__Grant methods */
+void   tern__grant__init
+                     (Tern__Grant         *message);
+size_t tern__grant__get_packed_size
+                     (const Tern__Grant   *message);
+size_t tern__grant__pack
+                     (const Tern__Grant   *message,
+                      uint8_t             *out);
+size_t tern__grant__pack_to_buffer
+                     (const Tern__Grant   *message,
+                      ProtobufCBuffer     *buffer);
+Tern__Grant *
+       tern__grant__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tern__grant__free_unpacked
+                     (Tern__Grant *message,
+                      ProtobufCAllocator *allocator);
+/* Tern__Renewal methods */
+void   tern__renewal__init
+                     (Tern__Renewal         *message);
+size_t tern__renewal__get_packed_size
+                     (const Tern__Renewal   *message);
+size_t tern__renewal__pack
+                     (const Tern__Renewal   *message,
+                      uint8_t             *out);
+size_t tern__renewal__pack_to_buffer
+                     (const Tern__Renewal   *message,
+                      ProtobufCBuffer     *buffer);
+Tern__Renewal *
+       tern__renewal__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tern__renewal__free_unpacked
+                     (Tern__Renewal *message,
+                      ProtobufCAllocator *allocator);
+/* Tern__Renewed methods */
+void   tern__renewed__init
+                     (Tern__Renewed         *message);
+size_t tern__renewed__get_packed_size
+                     (const Tern__Renewed   *message);
+size_t tern__renewed__pack
+                     (const Tern__Renewed   *message,
+                      uint8_t             *out);
+size_t tern__renewed__pack_to_buffer
+                     (const Tern__Renewed   *message,
+                      ProtobufCBuffer     *buffer);
+Tern__Renewed *
+       tern__renewed__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tern__renewed__free_unpacked
+                     (Tern__Renewed *message,
+                      ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
 typedef void (*Tern__Frame_Closure)
@@ -891,6 +1067,18 @@ typedef void (*Tern__Finish_Closure)
 typedef void (*Tern__CoordinatorHeartbeat_Closure)
                  (const Tern__CoordinatorHeartbeat *message,
                   void *closure_data);
+typedef void (*Tern__Enrolment_Closure)
+                 (const Tern__Enrolment *message,
+                  void *closure_data);
+typedef void (*Tern__Grant_Closure)
+                 (const Tern__Grant *message,
+                  void *closure_data);
+typedef void (*Tern__Renewal_Closure)
+                 (const Tern__Renewal *message,
+                  void *closure_data);
+typedef void (*Tern__Renewed_Closure)
+                 (const Tern__Renewed *message,
+                  void *closure_data);
 
 /* --- services --- */
 
@@ -917,6 +1105,10 @@ extern const ProtobufCMessageDescriptor tern__receipt__descriptor;
 extern const ProtobufCMessageDescriptor tern__release__descriptor;
 extern const ProtobufCMessageDescriptor tern__finish__descriptor;
 extern const ProtobufCMessageDescriptor tern__coordinator_heartbeat__descriptor;
+extern const ProtobufCMessageDescriptor tern__enrolment__descriptor;
+extern const ProtobufCMessageDescriptor tern__grant__descriptor;
+extern const ProtobufCMessageDescriptor tern__renewal__descriptor;
+extern const ProtobufCMessageDescriptor tern__renewed__descriptor;
 
 PROTOBUF_C__END_DECLS
 
