@@ -34,6 +34,22 @@ final class Certificate {
     self.init(owning: handle)
   }
 
+  /// Reads a certificate in DER form, with nothing behind it.
+  convenience init(der: [UInt8]) throws(NetworkError) {
+    let handle = der.withUnsafeBufferPointer { buffer -> OpaquePointer? in
+      var position = buffer.baseAddress
+      guard let handle = d2i_X509(nil, &position, buffer.count) else { return nil }
+      guard position == buffer.baseAddress.map({ $0 + buffer.count }) else {
+        X509_free(handle)
+        return nil
+      }
+      return handle
+    }
+    OpenSSLErrors.clear()
+    guard let handle else { throw .malformedCertificate }
+    self.init(owning: handle)
+  }
+
   deinit { X509_free(handle) }
 
   /// The common name of the subject; nil unless there is exactly one well-formed one.
@@ -46,7 +62,7 @@ final class Certificate {
   var notBefore: RunTime? { moment(X509_get0_notBefore(handle)) }
 
   /// The last moment at which it is valid.
-  var notAfter: RunTime? { moment(X509_get0_notAfter(handle)) }
+  var notAfter: RunTime? { end(of: handle) }
 
   /// The SHA-256 of its DER form.
   var fingerprint: Digest? {
@@ -57,12 +73,20 @@ final class Certificate {
   }
 
   /// The serial number in hexadecimal.
-  var serial: String {
-    guard let number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(handle), nil) else { return "" }
-    defer { BN_free(number) }
-    guard let text = BN_bn2hex(number) else { return "" }
-    defer { CRYPTO_free(text, #file, #line) }
-    return String(cString: text).lowercased()
+  var serial: String { serialNumber(of: handle) }
+
+  /// The digest of its public key.
+  var keyDigest: Digest? { publicKeyDigest(X509_get0_pubkey(handle)) }
+
+  /// The DNS names and IP addresses that it is for, in the order in which it has them.
+  func alternativeNames() throws(NetworkError) -> [String] {
+    let lines = try bytesOfMemoryBIO { tern_write_alternative_names($0, handle) }
+    return String(decoding: lines, as: UTF8.self).split(separator: "\n").map(String.init)
+  }
+
+  /// The DER form.
+  func der() throws(NetworkError) -> [UInt8] {
+    try bytesOfMemoryBIO { i2d_X509_bio($0, handle) }
   }
 
   /// Whether `authority` signed it.
@@ -118,6 +142,30 @@ func role(of certificate: OpaquePointer) -> CertificateRole? {
   case UInt32(XKU_SSL_CLIENT): return .worker
   default: return nil
   }
+}
+
+/// The last moment at which `certificate`, which stays the caller's, is valid.
+func end(of certificate: OpaquePointer) -> RunTime? { moment(X509_get0_notAfter(certificate)) }
+
+/// The serial number of `certificate`, which stays the caller's, in hexadecimal.
+func serialNumber(of certificate: OpaquePointer) -> String {
+  guard let number = ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate), nil) else { return "" }
+  defer { BN_free(number) }
+  guard let text = BN_bn2hex(number) else { return "" }
+  defer { CRYPTO_free(text, #file, #line) }
+  return String(cString: text).lowercased()
+}
+
+/// The SHA-256 of a public key as certificates hold it.
+func publicKeyDigest(_ key: OpaquePointer?) -> Digest? {
+  var bytes: UnsafeMutablePointer<UInt8>?
+  let count = i2d_PUBKEY(key, &bytes)
+  guard count > 0, let bytes else {
+    OpenSSLErrors.clear()
+    return nil
+  }
+  defer { CRYPTO_free(bytes, #file, #line) }
+  return Digest(of: Array(UnsafeBufferPointer(start: bytes, count: Int(count))))
 }
 
 private func moment(_ time: UnsafePointer<ASN1_TIME>?) -> RunTime? {

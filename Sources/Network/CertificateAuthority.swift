@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import COpenSSL
 internal import COpenSSLSystem
-internal import Federation
+public import Federation
 public import Rounds
 
 /// From when to when a certificate holds.
@@ -17,10 +17,14 @@ public struct Validity: Hashable, Sendable {
     notAfter = start + .seconds(86_400 * dayCount)
   }
 
-  /// From an hour ago, for machines whose clocks are slow, to `count` days ahead.
-  public static func days(_ count: Int) -> Validity {
-    let now = RunTime.now
-    return Validity(notBefore: now + .seconds(-3600), notAfter: now + .seconds(86_400 * count))
+  /// `count` days from now on, and a little before.
+  public static func days(_ count: Int) -> Validity { lasting(.seconds(86_400 * count)) }
+
+  /// From `now` on for `duration`, and a tenth of that before, at most an hour: for machines whose
+  /// clocks are slow.
+  public static func lasting(_ duration: Duration, from now: RunTime = .now) -> Validity {
+    let before = min(duration / 10, .seconds(3600))
+    return Validity(notBefore: now + (.zero - before), notAfter: now + duration)
   }
 
   private init(notBefore: RunTime, notAfter: RunTime) {
@@ -32,30 +36,36 @@ public struct Validity: Hashable, Sendable {
 /// Who may take part in a run: a folder with the key that signs all certificates.
 ///
 /// The folder holds `authority.pem` and `authority.key`, `coordinator.pem` and `coordinator.key`,
-/// and below `workers` one folder for each worker, to be copied to its machine as it is.
+/// the `registry.json` of who was invited and who has a certificate, and below `workers` one
+/// folder for each worker whose certificate was made here, to be copied to its machine as it is.
 public struct CertificateAuthority: Sendable {
   /// Where the authority's files are.
   public let folder: String
+  private let passphrase: Passphrase?
 
-  /// Opens what `create` made.
-  public init(folder: String) throws(NetworkError) {
-    self.folder = folder
+  /// Opens what `create` made; the passphrase is that of the authority's key, if it has one.
+  public init(folder: String, passphrase: Passphrase? = nil) throws(NetworkError) {
+    self.init(in: folder, passphrase)
     _ = try signer()
   }
 
-  private init(createdIn folder: String) { self.folder = folder }
+  private init(in folder: String, _ passphrase: Passphrase?) {
+    self.folder = folder
+    self.passphrase = passphrase
+  }
 
   /// Makes an authority and its coordinator's certificate in `folder`, which must not exist or be
   /// empty.
   ///
-  /// - Parameter names: the DNS names and IP addresses under which workers reach the coordinator.
+  /// - Parameters:
+  ///   - names: the DNS names and IP addresses under which workers reach the coordinator.
+  ///   - passphrase: encrypts the authority's key.
   @discardableResult
   public static func create(
     in folder: String, names: [String], authority authorityValidity: Validity = .days(3650),
-    coordinator coordinatorValidity: Validity = .days(365)
+    coordinator coordinatorValidity: Validity = .days(365), passphrase: Passphrase? = nil
   ) throws(NetworkError) -> CertificateAuthority {
     guard !names.isEmpty else { throw .noHostNames }
-    let alternatives = try alternativeNames(names)
     let authorityKey = try PrivateKey()
     let authority = try CertificateTemplate(
       commonName: "Tern authority", role: .authority, validity: authorityValidity
@@ -63,17 +73,19 @@ public struct CertificateAuthority: Sendable {
     let key = try PrivateKey()
     let coordinator = try CertificateTemplate(
       commonName: "coordinator", role: .coordinator, validity: coordinatorValidity,
-      alternativeNames: alternatives
+      alternativeNames: try alternativeNames(names)
     ).signed(for: key, by: Signer(certificate: authority, key: authorityKey))
     try writeFolder(
       folder,
       files: [
-        NewFile(name: "authority.key", bytes: try authorityKey.pem(), isSecret: true),
+        NewFile(
+          name: "authority.key", bytes: try authorityKey.pem(passphrase: passphrase),
+          isSecret: true),
         NewFile(name: "authority.pem", bytes: try authority.pem()),
         NewFile(name: "coordinator.key", bytes: try key.pem(), isSecret: true),
         NewFile(name: "coordinator.pem", bytes: try coordinator.pem()),
       ])
-    return CertificateAuthority(createdIn: folder)
+    return CertificateAuthority(in: folder, passphrase)
   }
 
   /// Makes a key and a certificate for the worker `name`.
@@ -97,36 +109,77 @@ public struct CertificateAuthority: Sendable {
         NewFile(name: "worker.pem", bytes: try certificate.pem()),
         NewFile(name: "authority.pem", bytes: try signer.certificate.pem()),
       ])
+    let issued = try IssuedCertificate(certificate, at: .now)
+    try Registry(folder: folder).change { $0.record(issued, at: .now) }
     return path
+  }
+
+  /// Replaces the coordinator's certificate by one with the same key and names.
+  public func renewCoordinator(validity: Validity = .days(365)) throws(NetworkError) {
+    let path = coordinatorCredentials.certificatePath
+    let names = try Certificate(path: path).alternativeNames()
+    try renew(
+      coordinatorCredentials,
+      as: CertificateTemplate(
+        commonName: "coordinator", role: .coordinator, validity: validity,
+        alternativeNames: try alternativeNames(names)))
+  }
+
+  /// Replaces the certificate in the folder that `issue` made for the worker `name` by one with
+  /// the same key; gives the folder.
+  @discardableResult
+  public func renew(
+    _ name: String, validity: Validity = .days(30)
+  ) throws(NetworkError) -> String {
+    guard let worker = WorkerID(rawValue: name) else { throw .workerName(name) }
+    let path = "\(folder)/workers/\(worker)"
+    let credentials = Credentials(workerFolder: path)
+    let registry = Registry(folder: folder)
+    let serial = try Certificate(path: credentials.certificatePath).serial
+    guard try !registry.read().isRevoked(name: name, serial: serial) else {
+      throw .revokedWorker(name)
+    }
+    let certificate = try renew(
+      credentials,
+      as: CertificateTemplate(commonName: name, role: .worker, validity: validity))
+    let issued = try IssuedCertificate(certificate, at: .now)
+    try registry.change { $0.record(issued, at: .now) }
+    return path
+  }
+
+  @discardableResult
+  private func renew(
+    _ credentials: Credentials, as template: CertificateTemplate
+  ) throws(NetworkError) -> Certificate {
+    let certificate = try template.signed(
+      for: PrivateKey(path: credentials.keyPath), by: signer())
+    try replaceFile(credentials.certificatePath, with: certificate.pem())
+    return certificate
   }
 
   /// What the coordinator needs to serve.
   public var coordinatorCredentials: Credentials { Credentials(coordinatorFolder: folder) }
 
-  /// All certificates of the folder: the authority's, the coordinator's, the workers' by name.
-  public func certificates() throws(NetworkError) -> [CertificateSummary] {
-    var paths = ["\(folder)/authority.pem", "\(folder)/coordinator.pem"]
-    let workers = "\(folder)/workers"
-    if try namesInFolder(folder).contains("workers") {
-      for name in try namesInFolder(workers) where WorkerID(rawValue: name) != nil {
-        paths.append("\(workers)/\(name)/worker.pem")
-      }
-    }
-    var summaries: [CertificateSummary] = []
-    for path in paths { summaries.append(try CertificateSummary(path: path)) }
-    return summaries
-  }
+  func signer() throws(NetworkError) -> Signer { try Signer(folder: folder, passphrase) }
+}
 
-  private func signer() throws(NetworkError) -> Signer {
+extension Signer {
+  /// Reads and checks what signs in the authority's folder.
+  init(folder: String, _ passphrase: Passphrase?) throws(NetworkError) {
     let path = "\(folder)/authority.pem"
     let keyPath = "\(folder)/authority.key"
     let certificate = try Certificate(path: path)
     try certificate.check(path: path, role: .authority, at: .now)
-    let key = try PrivateKey(path: keyPath)
+    let key: PrivateKey
+    do throws(NetworkError) {
+      key = try PrivateKey(path: keyPath, passphrase: passphrase)
+    } catch .encryptedKey(let path) {
+      throw .passphraseNeeded(path: path)
+    }
     guard key.belongs(to: certificate) else {
       throw .keyMismatch(key: keyPath, certificate: path)
     }
-    return Signer(certificate: certificate, key: key)
+    self.init(certificate: certificate, key: key)
   }
 }
 

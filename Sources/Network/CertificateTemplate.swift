@@ -18,6 +18,19 @@ struct CertificateTemplate {
 
   /// The certificate of `key`, signed by `signer`, or by the key itself for an authority.
   func signed(for key: PrivateKey, by signer: Signer?) throws(NetworkError) -> Certificate {
+    try signed(for: key.handle, by: signer, with: signer?.key ?? key)
+  }
+
+  /// The certificate of the key of `request`, signed by `signer`; nothing else of it counts.
+  func signed(
+    for request: SigningRequest, by signer: Signer
+  ) throws(NetworkError) -> Certificate {
+    try signed(for: request.publicKey, by: signer, with: signer.key)
+  }
+
+  private func signed(
+    for publicKey: OpaquePointer, by signer: Signer?, with signingKey: PrivateKey
+  ) throws(NetworkError) -> Certificate {
     OpenSSLErrors.clear()
     guard let handle = X509_new() else { throw .library(OpenSSLErrors.drained().summary) }
     let certificate = Certificate(owning: handle)
@@ -26,9 +39,9 @@ struct CertificateTemplate {
       setSubject(of: handle) && setSerial(of: handle) && setTimes(of: handle)
       && tern_x509_set_version_3(handle) == 1
       && X509_set_issuer_name(handle, X509_get_subject_name(issuer.handle)) == 1
-      && X509_set_pubkey(handle, key.handle) == 1
+      && X509_set_pubkey(handle, publicKey) == 1
       && extensions.allSatisfy { add($0.nid, $0.value, to: handle, issuer: issuer.handle) }
-      && X509_sign(handle, (signer?.key ?? key).handle, EVP_sha256()) > 0
+      && X509_sign(handle, signingKey.handle, EVP_sha256()) > 0
     guard isComplete else { throw .library(OpenSSLErrors.drained().summary) }
     return certificate
   }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Files
 internal import Glibc
 
 /// The reason that `errno` gives.
@@ -54,6 +55,16 @@ struct NewFile {
   var isSecret = false
 }
 
+/// Replaces the file at `path`, or makes it, readable by its owner only: after a crash it holds
+/// the old bytes or these.
+func replaceFile(_ path: String, with bytes: [UInt8]) throws(NetworkError) {
+  do {
+    try DurableFile(path: path).write(bytes)
+  } catch {
+    throw .unwritable(path: path, reason: "\(error)")
+  }
+}
+
 /// Makes the folder `path` with `files` in it: all of it or nothing, never over existing files.
 ///
 /// The files are written and synced in a folder beside it, which is then renamed.
@@ -104,7 +115,7 @@ private func write(_ file: NewFile, in folder: String) throws(NetworkError) {
   guard fsync(descriptor) == 0 else { throw .unwritable(path: path, reason: systemReason()) }
 }
 
-private func makeFolders(above path: String) throws(NetworkError) {
+func makeFolders(above path: String) throws(NetworkError) {
   var end = path.startIndex
   while let slash = path[end...].dropFirst().firstIndex(of: "/") {
     let parent = String(path[..<slash])

@@ -34,6 +34,8 @@ actor MessageInlet<Message: Sendable> {
       return try await nextMessage()
     } catch {
       let error = (error as? ChannelError).map { NetworkError.connectionLost("\($0)") } ?? error
+      // Who dismissed the other side has logged it.
+      if case NetworkError.dismissed = error { throw error }
       if !(error is CancellationError) {
         logger.log(
           level: failureLevel, "connection failed", metadata: ["reason": "\(error)"])

@@ -5,9 +5,22 @@ extension NetworkError {
   public var isAboutFiles: Bool {
     switch self {
     case .unreadable, .unwritable, .alreadyExists, .malformed, .exposedKey, .encryptedKey,
-      .keyMismatch, .expired, .notYetValid, .wrongRole, .foreignCertificate, .workerName, .hostName,
+      .wrongPassphrase, .noPassphrase, .passphraseNeeded, .damagedRegistry, .unknownWorker,
+      .revokedWorker, .hostNotServed, .damagedInvitation, .folderOfAnother, .keyMismatch, .expired,
+      .notYetValid, .wrongRole, .foreignCertificate, .workerName, .hostName,
       .noHostNames:
       true
+    default: false
+    }
+  }
+
+  /// Whether it is about a connection that may go better the next time.
+  public var mayPass: Bool {
+    switch self {
+    case .cannotConnect, .handshakeTimeout, .closedDuringHandshake, .truncated, .connectionLost,
+      .closed, .enrolmentTimeout, .refusedByPeer:
+      true
+    case .enrolmentRefused(_, let isRetryable): isRetryable
     default: false
     }
   }
@@ -15,7 +28,8 @@ extension NetworkError {
   /// Whether one side refused to talk to the other.
   public var isRefusal: Bool {
     switch self {
-    case .untrustedPeer, .certificateRefused: true
+    case .untrustedPeer, .certificateRefused, .noEnrolment: true
+    case .enrolmentRefused(_, let isRetryable): !isRetryable
     default: false
     }
   }

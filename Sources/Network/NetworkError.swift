@@ -9,6 +9,11 @@ public enum NetworkError: Error, Equatable, Sendable {
   case malformed(path: String, expected: String)
   case exposedKey(path: String, mode: String)
   case encryptedKey(path: String)
+  case wrongPassphrase(path: String)
+  case noPassphrase(path: String)
+  /// The authority's key is encrypted, and there is no passphrase.
+  case passphraseNeeded(path: String)
+  case damagedRegistry(path: String, reason: String)
   // Certificates
   case keyMismatch(key: String, certificate: String)
   case expired(path: String, at: String)
@@ -18,6 +23,17 @@ public enum NetworkError: Error, Equatable, Sendable {
   case workerName(String)
   case hostName(String)
   case noHostNames
+  case unknownWorker(String)
+  case revokedWorker(String)
+  case hostNotServed(String, names: [String])
+  case malformedCertificate
+  case unusableCertificate(String)
+  // Joining
+  case damagedInvitation(String)
+  case folderOfAnother(path: String, name: String, invited: String)
+  case noEnrolment
+  case enrolmentTimeout(Duration)
+  case enrolmentRefused(reason: String, isRetryable: Bool)
   case library(String)
   // Reaching each other
   case cannotListen(address: String, reason: String)
@@ -37,12 +53,14 @@ public enum NetworkError: Error, Equatable, Sendable {
   case truncated
   case connectionLost(String)
   case closed
+  /// This side ended the connection of a worker whose certificate does not hold any more.
+  case dismissed(reason: String)
 }
 
 extension NetworkError: CustomStringConvertible {
   /// One line: what is wrong, where, and what to do.
   public var description: String {
-    fileDescription ?? certificateDescription ?? connectionDescription
+    fileDescription ?? certificateDescription ?? joiningDescription ?? connectionDescription
   }
 
   private var fileDescription: String? {
@@ -57,6 +75,12 @@ extension NetworkError: CustomStringConvertible {
       "\(path) can be read by others (mode \(mode)); run: chmod 600 \(path)"
     case .encryptedKey(let path):
       "\(path) is encrypted with a passphrase; give a key without one"
+    case .wrongPassphrase(let path): "the passphrase is not that of \(path)"
+    case .noPassphrase(let path): "the first line of \(path) is no passphrase; write it there"
+    case .passphraseNeeded(let path):
+      "\(path) is encrypted; give its passphrase with --passphrase-file or in TERN_PASSPHRASE"
+    case .damagedRegistry(let path, let reason):
+      "\(path) is damaged (\(reason)); take the newest copy of it"
     default: nil
     }
   }
@@ -66,7 +90,7 @@ extension NetworkError: CustomStringConvertible {
     case .keyMismatch(let key, let certificate):
       "\(key) is not the key of \(certificate); copy both from the same folder"
     case .expired(let path, let time):
-      "\(path) expired at \(time); issue a new certificate, or correct this machine's clock"
+      "\(path) expired at \(time); get a new certificate, or correct this machine's clock"
     case .notYetValid(let path, let time):
       "\(path) is valid from \(time) only; correct this machine's clock"
     case .wrongRole(let path, let role, let expected):
@@ -78,7 +102,30 @@ extension NetworkError: CustomStringConvertible {
     case .hostName(let name): "'\(name)' is neither a DNS name nor an IP address"
     case .noHostNames:
       "a coordinator's certificate needs a name or an address under which workers reach it"
+    case .unknownWorker(let name):
+      "nobody called '\(name)' was invited or has a certificate; see: tern certificates list"
+    case .revokedWorker(let name):
+      "the certificate of '\(name)' is revoked; make a new invitation instead"
+    case .hostNotServed(let host, let names):
+      "the coordinator's certificate is for \(names.joined(separator: ", ")), not for '\(host)'; "
+        + "give one of these, or create an authority with that name"
+    case .malformedCertificate: "what was sent as a certificate is none"
+    case .unusableCertificate(let what): "the certificate that was sent cannot be used: \(what)"
     case .library(let what): "libcrypto failed: \(what)"
+    default: nil
+    }
+  }
+
+  private var joiningDescription: String? {
+    switch self {
+    case .damagedInvitation(let what):
+      "the invitation is damaged (\(what)); copy the whole line that was printed"
+    case .folderOfAnother(let path, let name, let invited):
+      "\(path) holds the certificate of \(name), the invitation is for \(invited); "
+        + "name another folder with --certificates"
+    case .noEnrolment: "the coordinator takes no invitations; run a newer version of it"
+    case .enrolmentTimeout(let limit): "no answer to the invitation within \(limit)"
+    case .enrolmentRefused(let reason, _): "the coordinator refused the invitation: \(reason)"
     default: nil
     }
   }
@@ -101,6 +148,7 @@ extension NetworkError: CustomStringConvertible {
     case .truncated: "the connection was cut: it ended without the other side closing it"
     case .connectionLost(let reason): "the connection was lost: \(reason)"
     case .closed: "the connection is closed"
+    case .dismissed(let reason): reason
     default: "network failure"
     }
   }

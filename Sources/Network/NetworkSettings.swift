@@ -10,6 +10,14 @@ public struct NetworkSettings: Hashable, Sendable {
   public var lingerTimeout = Duration.seconds(1)
   /// How many connections a server holds at once; more are closed as they arrive.
   public var connectionLimit = 4096
+  /// How many newcomers a server talks to at once; more are asked to come later.
+  public var newcomerLimit = 16
+  /// How long a newcomer may take to say what it wants.
+  public var enrolmentTimeout = Duration.seconds(10)
+  /// How often a server looks whether its certificate or the registry has changed.
+  public var registryInterval = Duration.milliseconds(200)
+  /// How long a worker waits for the answer to a renewal, and before it tries again.
+  public var renewalTimeout = Duration.seconds(30)
   /// The bytes of a payload in one frame.
   public var chunkByteCount = 256 << 10
 

@@ -19,18 +19,31 @@ final class PrivateKey {
   }
 
   /// Reads a PEM file that no one but its owner may read.
-  init(path: String) throws(NetworkError) {
+  ///
+  /// - Parameter passphrase: what it is encrypted with, if it is.
+  init(path: String, passphrase: Passphrase? = nil) throws(NetworkError) {
     var bytes = try readSmallFile(path, isSecret: true)
-    // A passphrase is never asked for: the callback says that there is none.
-    let handle = withMemoryBIO(of: bytes) { bio in
-      PEM_read_bio_PrivateKey(bio, nil, { _, _, _, _ in 0 }, nil)
-    }
     let isEncrypted = String(decoding: bytes, as: UTF8.self).contains("ENCRYPTED")
+    let handle = withMemoryBIO(of: bytes) { bio in
+      withUnsafePointer(to: passphrase) { pointer in
+        // Nobody is ever asked: the callback says what it was given, or that there is nothing.
+        PEM_read_bio_PrivateKey(
+          bio, nil,
+          { buffer, capacity, _, context in
+            guard let buffer, let context,
+              let bytes = context.assumingMemoryBound(to: Passphrase?.self).pointee?.bytes,
+              bytes.count <= Int(capacity)
+            else { return 0 }
+            UnsafeMutableRawBufferPointer(start: buffer, count: bytes.count).copyBytes(from: bytes)
+            return Int32(bytes.count)
+          }, UnsafeMutableRawPointer(mutating: pointer))
+      }
+    }
     bytes.withUnsafeMutableBytes { OPENSSL_cleanse($0.baseAddress, $0.count) }
     OpenSSLErrors.clear()
     guard let handle else {
-      throw isEncrypted
-        ? .encryptedKey(path: path) : .malformed(path: path, expected: "a private key")
+      guard isEncrypted else { throw .malformed(path: path, expected: "a private key") }
+      throw passphrase == nil ? .encryptedKey(path: path) : .wrongPassphrase(path: path)
     }
     self.handle = handle
   }
@@ -43,9 +56,18 @@ final class PrivateKey {
     return X509_check_private_key(certificate.handle, handle) == 1
   }
 
-  /// The PEM form of PKCS#8, not encrypted.
-  func pem() throws(NetworkError) -> [UInt8] {
-    try bytesOfMemoryBIO { PEM_write_bio_PKCS8PrivateKey($0, handle, nil, nil, 0, nil, nil) }
+  /// The PEM form of PKCS#8, encrypted if there is a passphrase.
+  func pem(passphrase: Passphrase? = nil) throws(NetworkError) -> [UInt8] {
+    if let passphrase {
+      return try bytesOfMemoryBIO { bio in
+        passphrase.bytes.withUnsafeBytes { bytes in
+          tern_write_encrypted_key(
+            bio, handle, bytes.assumingMemoryBound(to: CChar.self).baseAddress,
+            Int32(bytes.count))
+        }
+      }
+    }
+    return try bytesOfMemoryBIO { PEM_write_bio_PKCS8PrivateKey($0, handle, nil, nil, 0, nil, nil) }
   }
 }
 

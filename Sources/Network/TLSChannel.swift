@@ -9,7 +9,7 @@ struct TLSChannel: Sendable {
   typealias Plaintext = NIOAsyncChannel<ByteBuffer, Never>
 
   private let plaintext: Plaintext
-  private let handshake: EventLoopFuture<String>
+  private let handshake: EventLoopFuture<PeerIdentity>
   private let meter: TrafficMeter
 
   /// Where the other side is: its address and port.
@@ -22,7 +22,7 @@ struct TLSChannel: Sendable {
   ) throws {
     meter = TrafficMeter()
     let engine = try TLSEngine(context: context, host: host)
-    let promise = channel.eventLoop.makePromise(of: String.self)
+    let promise = channel.eventLoop.makePromise(of: PeerIdentity.self)
     handshake = promise.futureResult
     self.address = address
     try channel.pipeline.syncOperations.addHandler(
@@ -35,19 +35,19 @@ struct TLSChannel: Sendable {
 
   var channel: any Channel { plaintext.channel }
 
-  /// Waits for the handshake, then runs `body` with the peer's name and what it sends; closes the
+  /// Waits for the handshake, then runs `body` with who the peer is and what it sends; closes the
   /// connection when that returns or throws, and waits until it is closed.
   func run<Result: Sendable>(
-    _ body: (_ name: String, _ bytes: NIOAsyncChannelInboundStream<ByteBuffer>) async throws ->
-      Result
+    _ body: (_ peer: PeerIdentity, _ bytes: NIOAsyncChannelInboundStream<ByteBuffer>) async throws
+      -> Result
   ) async throws -> Result {
     try await plaintext.executeThenClose { bytes in
-      let name = try await withTaskCancellationHandler {
+      let peer = try await withTaskCancellationHandler {
         try await handshake.get()
       } onCancel: {
         channel.close(promise: nil)
       }
-      return try await body(name, bytes)
+      return try await body(peer, bytes)
     }
   }
 

@@ -5,12 +5,12 @@ public import Messages
 internal import NIOCore
 internal import NIOPosix
 
-/// Connects a worker to its coordinator over mutual TLS.
+/// Connects a worker to its coordinator over mutual TLS, and renews its certificate.
 public struct TLSClient: ClientTransport {
-  private let host: String
-  private let port: Int
-  private let context: TLSContext
-  private let expectedName: String
+  private let place: Place
+  /// Reads the files anew for each connection: the certificate may have been renewed.
+  private let makeContext: @Sendable () throws(NetworkError) -> TLSContext
+  private let credentials: Credentials?
   private let settings: NetworkSettings
   private let logger: Logger
 
@@ -22,26 +22,26 @@ public struct TLSClient: ClientTransport {
     host: String, port: Int, credentials: Credentials, expectedName: String? = nil,
     settings: NetworkSettings = .init(), logger: Logger
   ) throws {
-    try self.init(
-      host: host, port: port, context: TLSContext(credentials), expectedName: expectedName,
-      settings: settings, logger: logger)
+    precondition(credentials.role == .worker, "a client with the credentials of a coordinator")
+    _ = try TLSContext(credentials)
+    place = try Place(host: host, port: port, expectedName: expectedName)
+    makeContext = { () throws(NetworkError) in try TLSContext(credentials) }
+    self.credentials = credentials
+    self.settings = settings
+    self.logger = logger
   }
 
-  /// A client with a context that is already loaded.
+  /// A client with a context that is already loaded, which never changes.
   init(
     host: String, port: Int, context: TLSContext, expectedName: String?,
     settings: NetworkSettings, logger: Logger
   ) throws(NetworkError) {
     precondition(!context.isServer, "a client with the credentials of a coordinator")
-    self.context = context
-    self.host = host
-    self.port = port
-    self.expectedName = expectedName ?? host
+    place = try Place(host: host, port: port, expectedName: expectedName)
+    makeContext = { context }
+    credentials = nil
     self.settings = settings
     self.logger = logger
-    guard isAddress(self.expectedName) || isHostName(self.expectedName) else {
-      throw NetworkError.hostName(self.expectedName)
-    }
   }
 
   /// Connects, runs `body`, and closes the connection when it returns.
@@ -51,24 +51,46 @@ public struct TLSClient: ClientTransport {
   public func withSession<Result: Sendable>(
     _ body: @Sendable (Session<CoordinatorMessage, WorkerMessage>) async throws -> Result
   ) async throws -> Result {
-    let connection = try await connect()
+    let connection = try await place.connect(makeContext(), settings: settings)
     var logger = logger
     logger[metadataKey: "peer"] = "\(connection.address)"
-    return try await connection.run { name, bytes in
+    return try await connection.run { peer, bytes in
       let session = connection.session(
-        name: name,
+        name: peer.name,
         reader: MessageReader<CoordinatorMessage>(limits: .peer(maximumPayloadByteCount: 0)),
         writer: MessageWriter<WorkerMessage>(chunkByteCount: settings.chunkByteCount),
         // Whoever runs the session learns of it, too, and decides whether to try again.
         bytes: bytes, logger: logger, failureLevel: .debug
       ) {
-        if case .heartbeat = $0 { true } else { false }
+        switch $0 {
+        case .heartbeat, .renewal: true
+        default: false
+        }
       }
-      return try await body(session)
+      guard let credentials else { return try await body(session) }
+      return try await CertificateRenewal(credentials, settings: settings, logger: logger)
+        .during(session, body)
+    }
+  }
+}
+
+/// Where a server is, and what its certificate must be for.
+struct Place: Sendable {
+  private let host: String
+  private let port: Int
+  private let expectedName: String
+
+  init(host: String, port: Int, expectedName: String? = nil) throws(NetworkError) {
+    self.host = host
+    self.port = port
+    self.expectedName = expectedName ?? host
+    guard isAddress(self.expectedName) || isHostName(self.expectedName) else {
+      throw NetworkError.hostName(self.expectedName)
     }
   }
 
-  private func connect() async throws -> TLSChannel {
+  /// A connection whose handshake has begun.
+  func connect(_ context: TLSContext, settings: NetworkSettings) async throws -> TLSChannel {
     let address = endpointText(host: host, port: port)
     let attempts = LiveChannels(limit: .max)
     let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import COpenSSL
 internal import COpenSSLSystem
+internal import Rounds
 
 // Contract of the unsafe code: an engine owns its SSL object and, through it, both BIOs; they are
 // freed together, after the last call. No pointer outlives the call that it is given to. The SSL
@@ -30,13 +31,15 @@ final class TLSEngine {
   }
 
   let isServer: Bool
-  private let context: TLSContext
+  let context: TLSContext
   /// For OpenSSL's own functions only.
   let ssl: OpaquePointer
   private let input: OpaquePointer
   private let encrypted: OpaquePointer
   private var judgedName = ""
   private var ownRefusal: String?
+  /// Whether this connection is for nothing but enrolment, by what both sides agreed on.
+  private(set) var isForEnrolment = false
 
   /// An engine at the beginning of its handshake.
   ///
@@ -84,10 +87,24 @@ final class TLSEngine {
   /// Remembers why a certificate is refused that OpenSSL would take.
   func note(refusal: String) { ownRefusal = refusal }
 
-  /// The name in the peer's certificate; nil before the handshake is complete.
-  var peerName: String? {
-    guard let certificate = SSL_get0_peer_certificate(ssl) else { return nil }
-    return commonName(of: certificate)
+  /// At a server: asks for no certificate, and shows the authority's too.
+  func welcomeNewcomer() -> Bool {
+    guard let authority = context.authority,
+      tern_ssl_send_chain_certificate(ssl, authority.handle) == 1
+    else { return false }
+    SSL_set_verify(ssl, SSL_VERIFY_NONE, nil)
+    isForEnrolment = true
+    return true
+  }
+
+  /// Who the other side is, after the handshake.
+  var peer: PeerIdentity {
+    guard let certificate = SSL_get0_peer_certificate(ssl) else {
+      return PeerIdentity(name: "", serial: "", notAfter: nil, isNewcomer: isForEnrolment)
+    }
+    return PeerIdentity(
+      name: commonName(of: certificate) ?? "", serial: serialNumber(of: certificate),
+      notAfter: end(of: certificate), isNewcomer: isForEnrolment)
   }
 
   /// Takes ciphertext from the other side.
@@ -117,11 +134,21 @@ final class TLSEngine {
   func handshake() -> Step {
     OpenSSLErrors.clear()
     let code = SSL_do_handshake(ssl)
-    if code == 1 { return .complete }
+    if code == 1 {
+      if !isServer { isForEnrolment = hasAgreedOnEnrolment }
+      return .complete
+    }
     switch SSL_get_error(ssl, code) {
     case SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE: return .incomplete
     default: return .failed(handshakeError())
     }
+  }
+
+  private var hasAgreedOnEnrolment: Bool {
+    var name: UnsafePointer<UInt8>?
+    var count: UInt32 = 0
+    SSL_get0_alpn_selected(ssl, &name, &count)
+    return UnsafeBufferPointer(start: name, count: Int(count)).elementsEqual(enrolmentProtocol)
   }
 
   /// Decrypts into `buffer`, which is not empty.
@@ -182,4 +209,16 @@ final class TLSEngine {
     }
     return .handshakeFailed(errors.summary)
   }
+}
+
+/// Who is at the other end of a connection.
+struct PeerIdentity: Hashable, Sendable {
+  /// The name in its certificate; empty without one.
+  let name: String
+  /// The serial number of its certificate.
+  let serial: String
+  /// The last moment at which its certificate is valid.
+  let notAfter: RunTime?
+  /// Whether the connection is for enrolment only.
+  let isNewcomer: Bool
 }

@@ -16,9 +16,13 @@ final class TLSHandler: ChannelDuplexHandler {
   typealias OutboundIn = ByteBuffer
   typealias OutboundOut = ByteBuffer
 
-  /// A user event to send down the pipeline: close without a word, so that the other side sees
-  /// a cut and not an end.
-  enum Command: Sendable { case abort }
+  /// A user event to send down the pipeline; `abort` closes without a word, so that the other side
+  /// sees a cut and not an end.
+  enum Command: Sendable {
+    case abort
+    /// End in good order, with this error for whoever reads here.
+    case dismiss(NetworkError)
+  }
 
   private enum State {
     case idle
@@ -35,8 +39,8 @@ final class TLSHandler: ChannelDuplexHandler {
   private let engine: TLSEngine
   private let settings: NetworkSettings
   private let meter: TrafficMeter
-  /// Completes with the name in the peer's certificate.
-  private let handshake: EventLoopPromise<String>
+  /// Completes with who the other side is.
+  private let handshake: EventLoopPromise<PeerIdentity>
   private var state = State.idle
   private var pending = MarkedCircularBuffer<(ByteBuffer, EventLoopPromise<Void>?)>(
     initialCapacity: 4)
@@ -47,7 +51,7 @@ final class TLSHandler: ChannelDuplexHandler {
 
   init(
     engine: TLSEngine, settings: NetworkSettings, meter: TrafficMeter,
-    handshake: EventLoopPromise<String>
+    handshake: EventLoopPromise<PeerIdentity>
   ) {
     self.engine = engine
     self.settings = settings
@@ -88,7 +92,7 @@ final class TLSHandler: ChannelDuplexHandler {
     case .complete:
       timeout.cancel()
       state = .open
-      handshake.succeed(engine.peerName ?? "")
+      handshake.succeed(engine.peer)
       encryptPending(context)
     }
   }
@@ -263,10 +267,15 @@ final class TLSHandler: ChannelDuplexHandler {
   func triggerUserOutboundEvent(
     context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?
   ) {
-    guard case Command.abort? = event as? Command else {
-      return context.triggerUserOutboundEvent(event, promise: promise)
+    switch event as? Command {
+    case nil: return context.triggerUserOutboundEvent(event, promise: promise)
+    case .abort: cut(context, .closed)
+    case .dismiss(let error):
+      guard case .open = state else { break }
+      engine.closeOutput()
+      end(context, error)
+      linger(context)
     }
-    cut(context, .closed)
     promise?.succeed(())
   }
 

@@ -6,7 +6,7 @@ internal import Foundation
 public import Logging
 internal import Messages
 internal import Models
-internal import Network
+public import Network
 internal import Rounds
 public import RunFiles
 internal import Runs
@@ -40,10 +40,12 @@ public struct CoordinatorProgram: Sendable {
 
   /// Serves the run over `transport` until it is over, and writes its adapter.
   ///
-  /// - Parameter opened: called when the run is this process's and no other's, before anybody is
-  ///   served.
+  /// - Parameters:
+  ///   - refusals: who the transport turns away by itself.
+  ///   - opened: called when the run is this process's and no other's, before anybody is served.
   public func run(
-    over transport: any ServerTransport, pool: ComputePool, opened: () throws -> Void = {}
+    over transport: any ServerTransport, pool: ComputePool,
+    refusals: AsyncStream<ConnectionRefusal>? = nil, opened: () throws -> Void = {}
   ) async throws -> Result {
     let adapted = AdaptedModel(base: model.base, lora: file.plan.adapter)
     let identity = try Coordinator.Identity(
@@ -64,6 +66,13 @@ public struct CoordinatorProgram: Sendable {
     let adapterFolder = "\(folder)/adapter"
     let outcome = try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await show(service, on: reporter) }
+      if let refusals {
+        group.addTask {
+          for await refusal in refusals {
+            reporter.observe(.refused(name: refusal.name, reason: refusal.reason))
+          }
+        }
+      }
       defer {
         group.cancelAll()
         reporter.finish()
@@ -101,14 +110,22 @@ private func show(_ service: CoordinatorService, on reporter: RunReporter) async
 /// A coordinator's listener, as its run file and certificates describe it.
 ///
 /// One that may take any port takes the one it had before, where its workers look for it.
-func makeServer(for file: RunFile, folder: String, log: Logger) async throws -> TLSServer {
-  let credentials = Credentials(coordinatorFolder: file.coordinator.certificates)
+func makeServer(
+  for file: RunFile, folder: String, passphrase: Passphrase?, log: Logger
+) async throws -> TLSServer {
+  let certificates = file.coordinator.certificates
+  let credentials = Credentials(coordinatorFolder: certificates)
+  let registrar = try Registrar(folder: certificates, passphrase: passphrase)
+  if let obstacle = registrar.signingObstacle {
+    log.notice(
+      "nobody can join, and no certificate be renewed", metadata: ["reason": "\(obstacle)"])
+  }
   let host = file.coordinator.host
   let known = try? String(contentsOfFile: "\(folder)/endpoint", encoding: .utf8)
   if file.coordinator.port == 0, let earlier = known.flatMap({ Endpoint(String($0.dropLast())) }) {
     do {
       return try await TLSServer(
-        host: host, port: earlier.port, credentials: credentials, logger: log)
+        host: host, port: earlier.port, credentials: credentials, registrar: registrar, logger: log)
     } catch NetworkError.cannotListen(let address, let reason) {
       log.warning(
         "listening elsewhere than before",
@@ -116,5 +133,6 @@ func makeServer(for file: RunFile, folder: String, log: Logger) async throws -> 
     }
   }
   return try await TLSServer(
-    host: host, port: file.coordinator.port, credentials: credentials, logger: log)
+    host: host, port: file.coordinator.port, credentials: credentials, registrar: registrar,
+    logger: log)
 }

@@ -27,9 +27,8 @@ public struct DemoSite: Sendable {
     try FileManager.default.createDirectory(
       atPath: "\(folder)/data", withIntermediateDirectories: true)
     _ = try task.write(to: "\(folder)/data")
-    let authority = try CertificateAuthority.create(
+    try CertificateAuthority.create(
       in: "\(folder)/certificates", names: ["localhost", "127.0.0.1"])
-    for worker in workerNames { try authority.issue(worker) }
     try runFileText(model: URL(filePath: model).standardizedFileURL.path)
       .write(toFile: runFile, atomically: true, encoding: .utf8)
   }
@@ -49,8 +48,6 @@ public struct DemoSite: Sendable {
     print("adapter      \(folder)/runs/demo/adapter")
   }
 }
-
-private let workerNames = ["worker-1", "worker-2", "worker-3"]
 
 private func runFileText(model: String) -> String {
   """

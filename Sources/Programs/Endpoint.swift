@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+public import Network
 
 /// A host and a port, as `name:port`, `1.2.3.4:port` or `[::1]:port`.
 public struct Endpoint: Hashable, Sendable {
@@ -21,5 +22,11 @@ public struct Endpoint: Hashable, Sendable {
     guard !host.isEmpty else { return nil }
     self.host = String(host)
     self.port = port
+  }
+
+  /// Where the coordinator of an invitation is.
+  public init(_ invitation: Invitation) {
+    host = invitation.host
+    port = invitation.port
   }
 }

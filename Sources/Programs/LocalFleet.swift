@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Federation
 internal import Foundation
+internal import Network
 internal import RunFiles
 
 /// The coordinator and the workers of a run file as processes of this machine.
@@ -39,10 +40,9 @@ public struct LocalFleet: Sendable {
       processes.append(
         try start(
           "tern-worker",
-          [
-            "--coordinator", address, "--model", file.model, "--data", worker.data,
-            "--certificates", "\(file.coordinator.certificates)/workers/\(worker.name)",
-            "--state", "\(folder)/workers", "--threads", "\(file.threadCount ?? processorCount)",
+          try identity(of: worker.name, at: address) + [
+            "--model", file.model, "--data", worker.data, "--state", "\(folder)/workers",
+            "--threads", "\(file.threadCount ?? processorCount)",
           ], log: "\(folder)/\(worker.name).log"))
     }
     try await wait(for: coordinator, named: "the coordinator")
@@ -52,6 +52,20 @@ public struct LocalFleet: Sendable {
       try await wait(
         for: process, named: "\(worker.name) (see \(folder)/\(worker.name).log)", until: limit)
     }
+  }
+
+  /// How a worker gets its certificate: by an invitation, unless it has one already.
+  private func identity(of worker: String, at address: String) throws -> [String] {
+    let folder = "\(file.coordinator.certificates)/workers/\(worker)"
+    if FileManager.default.fileExists(atPath: "\(folder)/worker.pem") {
+      return ["--coordinator", address, "--certificates", folder]
+    }
+    guard let endpoint = Endpoint(address) else {
+      throw InputError("the coordinator listens at '\(address)', which is no address")
+    }
+    let invitation = try Registrar(folder: file.coordinator.certificates)
+      .invite(worker, host: endpoint.host, port: endpoint.port)
+    return ["--join", invitation.line, "--certificates", folder]
   }
 
   private func start(_ program: String, _ arguments: [String], log: String?) throws -> Process {

@@ -2,6 +2,7 @@
 public import ArgumentParser
 internal import Foundation
 public import Logging
+public import Network
 public import RunFiles
 
 /// The run file and what is changed in it.
@@ -21,6 +22,30 @@ public struct RunFileOptions: ParsableArguments {
 
   /// The file with the changes in it.
   public func load() throws -> RunFile { try RunFile(path: runFile, overrides: overrides) }
+}
+
+/// What decrypts the authority's key.
+public struct PassphraseOptions: ParsableArguments {
+  /// A file with it.
+  @Option(
+    help: ArgumentHelp(
+      "A file whose first line is the passphrase of the authority's key; without it the variable "
+        + "TERN_PASSPHRASE counts.", valueName: "file"),
+    completion: .file())
+  public var passphraseFile: String?
+
+  /// For the parser.
+  public init() {}
+
+  /// The passphrase; nil when none is given.
+  public func passphrase() throws -> Passphrase? {
+    if let passphraseFile { return try Passphrase(path: passphraseFile) }
+    guard let text = ProcessInfo.processInfo.environment["TERN_PASSPHRASE"] else { return nil }
+    guard let passphrase = Passphrase(text) else {
+      throw InputError("TERN_PASSPHRASE is empty or longer than 1024 bytes; set or unset it")
+    }
+    return passphrase
+  }
 }
 
 /// How much a program says on the standard error.

@@ -2,7 +2,7 @@
 internal import Federation
 internal import Foundation
 public import Logging
-internal import Network
+public import Network
 internal import RunFiles
 
 /// The command that a run was begun with, kept in its folder so that it can be served again.
@@ -42,15 +42,19 @@ public struct RunOrigin: Codable, Hashable, Sendable {
 }
 
 /// Serves the run of `origin` to workers over TLS, from its last commit if it has one.
-public func serve(_ origin: RunOrigin, log: Logger) async throws -> CoordinatorProgram.Result {
+///
+/// - Parameter passphrase: that of the authority's key, if it has one.
+public func serve(
+  _ origin: RunOrigin, passphrase: Passphrase?, log: Logger
+) async throws -> CoordinatorProgram.Result {
   raiseDescriptorLimit()
   let file = try RunFile(path: origin.runFile, overrides: origin.overrides)
   let folder = "\(file.coordinator.runs)/\(file.plan.run)"
-  let server = try await makeServer(for: file, folder: folder, log: log)
+  let server = try await makeServer(for: file, folder: folder, passphrase: passphrase, log: log)
   let program = try CoordinatorProgram(
     file: file, model: LoadedModel(path: file.model), log: log)
   let pool = ComputePool(threadCount: file.threadCount ?? processorCount)
-  return try await program.run(over: server, pool: pool) {
+  return try await program.run(over: server, pool: pool, refusals: server.refusals) {
     try origin.write(to: folder)
     // Whoever starts workers waits for this.
     try Data("\(file.coordinator.host):\(server.port)\n".utf8)

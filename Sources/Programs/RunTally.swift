@@ -20,6 +20,8 @@ public struct RunTally: Sendable {
   public private(set) var denseByteCount = 0
   /// Tokens that the workers trained on.
   public private(set) var tokenCount = 0
+  /// How often somebody, or a contribution, was turned away.
+  public private(set) var refusalCount = 0
   /// Seconds spent in rounds.
   public private(set) var seconds = 0.0
 
@@ -46,6 +48,7 @@ public struct RunTally: Sendable {
       seconds += commit.seconds
     case .evaluated(let version, let loss, let accuracy, _):
       evaluations[version] = (loss, accuracy)
+    case .refused: refusalCount += 1
     default: break
     }
   }
@@ -72,6 +75,7 @@ public struct RunTally: Sendable {
       let left = seconds / Double(version) * Double(versionCount - version)
       parts.append("\(durationText(.seconds(left))) left")
     }
+    if refusalCount > 0 { parts.append("\(refusalCount) refused") }
     return parts.joined(separator: "  ")
   }
 }

@@ -61,5 +61,6 @@ func line(for event: RunEvent, _ summary: RunTally) -> String? {
   case .finished(let version, let state, let failure):
     failure.map { "the run failed at version \(version): \($0)" }
       ?? "the run is over: version \(version), \(state.short)"
+      + (summary.refusalCount > 0 ? "; refused \(summary.refusalCount) times" : "")
   }
 }

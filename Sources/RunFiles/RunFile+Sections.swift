@@ -148,7 +148,7 @@ extension Section {
       "coordinator", known: ["host", "port", "certificates", "runs", "heartbeat"])
     return RunFile.CoordinatorSite(
       host: try section.string("host") ?? "0.0.0.0",
-      port: try section.integer("port", 7070, in: 0...65_535),
+      port: try section.integer("port", RunFile.CoordinatorSite.defaultPort, in: 0...65_535),
       certificates: resolve(try section.string("certificates") ?? "certificates", in: folder),
       runs: resolve(try section.string("runs") ?? "runs", in: folder),
       heartbeat: try section.duration("heartbeat", .seconds(2)))

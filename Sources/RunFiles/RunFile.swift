@@ -30,6 +30,9 @@ public struct RunFile: Sendable {
 
   /// Where and how the coordinator works.
   public struct CoordinatorSite: Hashable, Sendable {
+    /// The port when the run file names none.
+    public static let defaultPort = 7070
+
     /// The address that it listens on.
     public let host: String
     /// The port; 0 lets the system choose.

@@ -14,13 +14,17 @@ struct TernCoordinator: AsyncParsableCommand {
       """)
 
   @OptionGroup var options: RunFileOptions
+  @OptionGroup var authority: PassphraseOptions
   @OptionGroup var logging: LogOptions
 
   func run() async throws {
     try await reportingErrors {
       let origin = RunOrigin(runFile: options.runFile, overrides: options.overrides)
+      let passphrase = try authority.passphrase()
       let log = logging.logger("coordinator")
-      let result = try await stoppingOnSignals { try await serve(origin, log: log) }
+      let result = try await stoppingOnSignals {
+        try await serve(origin, passphrase: passphrase, log: log)
+      }
       print("adapter: \(result.adapterFolder)")
     }
   }

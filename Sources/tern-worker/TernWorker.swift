@@ -14,15 +14,27 @@ struct TernWorker: AsyncParsableCommand {
     commandName: "tern-worker",
     abstract: "Take part in a run with a model and data that stay on this machine.",
     discussion: """
-      The certificate folder is what 'tern certificates issue NAME' made; the name in it is the \
-      worker's. Killed and started again, the worker goes on where it was.
+      With --join it makes its key here, and asks the coordinator of the line that 'tern \
+      certificates invite NAME' printed for a certificate; the same command starts it again. \
+      Without --join the folder of --certificates must hold a certificate already, as 'tern \
+      certificates issue NAME' makes one. Killed and started again, the worker goes on where it was.
       """)
 
-  @Option(help: ArgumentHelp("Where the coordinator listens.", valueName: "host:port"))
-  var coordinator: String
+  @Option(help: ArgumentHelp("The line by which this worker was invited.", valueName: "line"))
+  var join: String?
 
-  @Option(help: "The folder with this worker's certificate.", completion: .directory)
-  var certificates: String
+  @Option(
+    help: ArgumentHelp(
+      "Where the coordinator listens, when that is not in an invitation.",
+      valueName: "host:port"))
+  var coordinator: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The folder with this worker's certificate; with --join, certificates/workers/NAME when not "
+        + "given."),
+    completion: .directory)
+  var certificates: String?
 
   @Option(help: "The checkpoint: a Hugging Face folder or a GGUF file.", completion: .file())
   var model: String
@@ -45,7 +57,10 @@ struct TernWorker: AsyncParsableCommand {
   @OptionGroup var logging: LogOptions
 
   func validate() throws {
-    guard Endpoint(coordinator) != nil else {
+    if join == nil, coordinator == nil || certificates == nil {
+      throw ValidationError("give --join, or both --coordinator and --certificates")
+    }
+    if let coordinator, Endpoint(coordinator) == nil {
       throw ValidationError("'\(coordinator)' is not host:port")
     }
     guard threads ?? 1 > 0 else { throw ValidationError("--threads must be positive") }
@@ -53,13 +68,19 @@ struct TernWorker: AsyncParsableCommand {
 
   func run() async throws {
     try await reportingErrors {
-      guard let endpoint = Endpoint(coordinator) else { return }
       let log = logging.logger("worker")
-      let credentials = Credentials(workerFolder: certificates)
+      // Before anybody is asked: what is wrong with it should not cost an invitation.
+      let model = try LoadedModel(path: model)
+      let identity = try await stoppingOnSignals {
+        [join, coordinator, certificates] in
+        try await WorkerIdentity(
+          join: join, coordinator: coordinator, certificates: certificates, log: log)
+      }
       let client = try TLSClient(
-        host: endpoint.host, port: endpoint.port, credentials: credentials, logger: log)
+        host: identity.coordinator.host, port: identity.coordinator.port,
+        credentials: identity.credentials, logger: log)
       let worker = try WorkerProgram(
-        certificate: credentials.certificatePath, model: LoadedModel(path: model), data: data,
+        certificate: identity.credentials.certificatePath, model: model, data: data,
         stateFolder: state, log: log)
       let pool = ComputePool(threadCount: threads ?? processorCount)
       let limit = giveUpAfter.duration

@@ -68,14 +68,16 @@ extension Runs {
     var run: String
 
     @OptionGroup var folder: RunsFolderOptions
+    @OptionGroup var authority: PassphraseOptions
     @OptionGroup var logging: LogOptions
 
     func run() async throws {
       try await reportingErrors {
+        let passphrase = try authority.passphrase()
         let origin = try RunOrigin(folder: "\(folder.runs)/\(run)")
         let log = logging.logger("coordinator")
         let result = try await stoppingOnSignals {
-          try await serve(origin, log: log)
+          try await serve(origin, passphrase: passphrase, log: log)
         }
         print("adapter: \(result.adapterFolder)")
       }

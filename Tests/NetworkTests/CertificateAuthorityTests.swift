@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
-import Network
 import Rounds
 import Testing
+
+@testable import Network
 
 @Suite struct CertificateAuthorityTests {
   @Test func createMakesFourFilesWithSecretKeys() throws {
@@ -96,25 +97,67 @@ import Testing
     let start = RunTime(nanoseconds: 1_700_000_000_000_000_000)
     _ = try authority.authority.issue("bob", validity: Validity(from: start, dayCount: 7))
     _ = try authority.authority.issue("ann")
-    let list = try authority.authority.certificates()
-    #expect(list.map(\.name) == ["Tern authority", "coordinator", "ann", "bob"])
-    #expect(list.map(\.role) == [.authority, .coordinator, .worker, .worker])
-    #expect(list[3].notBefore == start)
-    #expect(list[3].notAfter == start + .seconds(7 * 86_400))
-    #expect(Set(list.map(\.serial)).count == 4)
-    #expect(Set(list.map(\.fingerprint)).count == 4)
-    for certificate in list { #expect((28...32).contains(certificate.serial.utf8.count)) }
+    _ = try authority.registrar.invite("cat", port: 7)
+    let list = try authority.registrar.members()
+    #expect(list.map(\.name) == ["Tern authority", "coordinator", "ann", "bob", "cat"])
+    #expect(list.map(\.role) == [.authority, .coordinator, .worker, .worker, .worker])
+    #expect(list.map(\.state) == [.active, .active, .active, .expired, .invited])
+    #expect(list[3].until == start + .seconds(7 * 86_400))
+    #expect(Set(list.compactMap(\.serial)).count == 4)
+    for serial in list.compactMap(\.serial) { #expect((28...32).contains(serial.utf8.count)) }
   }
 
-  @Test func theListNamesADamagedFile() throws {
+  @Test func aRenewedCertificateHasTheSameKeyAndNamesAndALaterEnd() throws {
     let authority = try TestAuthority()
-    let folder = try authority.authority.issue("ann")
-    try Data("-----BEGIN CERTIFICATE-----\nAAAA\n".utf8).write(
-      to: URL(filePath: "\(folder)/worker.pem"))
-    #expect(
-      throws: NetworkError.malformed(path: "\(folder)/worker.pem", expected: "a certificate")
-    ) {
-      try authority.authority.certificates()
+    let folder = authority.authority.folder
+    let before = try Certificate(path: "\(folder)/coordinator.pem")
+    try authority.authority.renewCoordinator(validity: .days(700))
+    let after = try Certificate(path: "\(folder)/coordinator.pem")
+    #expect(after.keyDigest == before.keyDigest)
+    #expect(try after.alternativeNames() == ["127.0.0.1", "::1", "localhost"])
+    #expect(try #require(after.notAfter) > #require(before.notAfter))
+    #expect(after.serial != before.serial)
+    _ = try TLSContext(authority.coordinator)
+
+    let worker = try authority.authority.issue("ann", validity: .days(1))
+    #expect(try authority.authority.renew("ann", validity: .days(9)) == worker)
+    _ = try TLSContext(Credentials(workerFolder: worker))
+    try authority.registrar.revoke("ann")
+    #expect(throws: NetworkError.revokedWorker("ann")) { try authority.authority.renew("ann") }
+  }
+
+  @Test func anEncryptedAuthoritySignsOnlyWithItsPassphrase() throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/certificates"
+    let passphrase = try #require(Passphrase("correct horse"))
+    try CertificateAuthority.create(in: path, names: ["localhost"], passphrase: passphrase)
+    let key = try String(contentsOfFile: "\(path)/authority.key", encoding: .utf8)
+    #expect(key.hasPrefix("-----BEGIN ENCRYPTED PRIVATE KEY-----"))
+    #expect(throws: NetworkError.passphraseNeeded(path: "\(path)/authority.key")) {
+      try CertificateAuthority(folder: path)
+    }
+    let wrong = Passphrase("correct hors")
+    #expect(throws: NetworkError.wrongPassphrase(path: "\(path)/authority.key")) {
+      try CertificateAuthority(folder: path, passphrase: wrong)
+    }
+    #expect(throws: NetworkError.wrongPassphrase(path: "\(path)/authority.key")) {
+      try Registrar(folder: path, passphrase: wrong)
+    }
+    #expect(try Registrar(folder: path).signingObstacle?.contains("encrypted") == true)
+    #expect(try Registrar(folder: path, passphrase: passphrase).signingObstacle == nil)
+    _ = try CertificateAuthority(folder: path, passphrase: passphrase).issue("ann")
+  }
+
+  @Test func aPassphraseIsTheFirstLineOfASecretFile() throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/passphrase"
+    try replaceFile(path, with: Array("a b c \nsecond line\n".utf8))
+    #expect(try Passphrase(path: path).bytes == Array("a b c ".utf8))
+    try replaceFile(path, with: Array("\n".utf8))
+    #expect(throws: NetworkError.noPassphrase(path: path)) { try Passphrase(path: path) }
+    try FileManager.default.setAttributes([.posixPermissions: 0o644], ofItemAtPath: path)
+    #expect(throws: NetworkError.exposedKey(path: path, mode: "644")) {
+      try Passphrase(path: path)
     }
   }
 }

@@ -117,7 +117,10 @@ import Testing
       .keyMismatch(key: "P", certificate: "C"), .expired(path: "P", at: "T"),
       .notYetValid(path: "P", from: "T"),
       .wrongRole(path: "P", role: .authority, expected: .worker),
-      .foreignCertificate(path: "P", authority: "A"),
+      .foreignCertificate(path: "P", authority: "A"), .wrongPassphrase(path: "P"),
+      .noPassphrase(path: "P"), .passphraseNeeded(path: "P"),
+      .damagedRegistry(path: "P", reason: "R"),
+      .folderOfAnother(path: "P", name: "N", invited: "I"),
     ]
     for error in errors {
       #expect("\(error)".contains("P"))
@@ -133,6 +136,10 @@ import Testing
       .untrustedPeer(name: "N", reason: "R"), .untrustedPeer(name: "", reason: "R"),
       .certificateRefused(reason: "R"), .refusedByPeer(alert: "R"), .closedDuringHandshake,
       .corruptStream("R"), .truncated, .connectionLost("R"), .closed,
+      .unknownWorker("N"), .revokedWorker("N"), .hostNotServed("H", names: ["N"]),
+      .malformedCertificate, .unusableCertificate("R"), .damagedInvitation("R"), .noEnrolment,
+      .enrolmentTimeout(.seconds(3)), .enrolmentRefused(reason: "R", isRetryable: false),
+      .dismissed(reason: "R"),
     ]
     let texts = errors.map { "\($0)" }
     #expect(Set(texts).count == texts.count)

@@ -14,10 +14,10 @@ import Testing
 
   @Test func bothSidesFinishAndKnowEachOther() throws {
     let pair = try EnginePair(authority)
-    #expect(pair.client.peerName == nil)
+    #expect(pair.client.peer.name == "")
     #expect(pair.shakeHands() == (.complete, .complete))
-    #expect(pair.client.peerName == "coordinator")
-    #expect(pair.server.peerName?.hasPrefix("ann-") == true)
+    #expect(pair.client.peer.name == "coordinator")
+    #expect(pair.server.peer.name.hasPrefix("ann-"))
     #expect(SSL_version(pair.client.ssl) == TLS1_3_VERSION)
   }
 

@@ -12,13 +12,13 @@ import Testing
   private let channel = EmbeddedChannel()
   private let engine: TLSEngine
   private let meter = TrafficMeter()
-  private let handshake: EventLoopFuture<String>
+  private let handshake: EventLoopFuture<PeerIdentity>
   private let errors = ErrorRecorder()
 
   init() throws {
     authority = try TestAuthority()
     engine = try TLSEngine(context: TLSContext(authority.coordinator), host: "")
-    let promise = channel.eventLoop.makePromise(of: String.self)
+    let promise = channel.eventLoop.makePromise(of: PeerIdentity.self)
     handshake = promise.futureResult
     let client = try TLSEngine(context: TLSContext(try authority.worker("ann")), host: "localhost")
     var settings = NetworkSettings()
@@ -53,7 +53,7 @@ import Testing
   private func open() throws {
     try connect()
     try exchange()
-    #expect(try handshake.wait() == "coordinator")
+    #expect(try handshake.wait().name == "coordinator")
   }
 
   @Test func plaintextGoesBothWays() throws {

@@ -12,12 +12,14 @@ typealias ClientSession = Session<CoordinatorMessage, WorkerMessage>
 
 /// A server on a free port of 127.0.0.1, for as long as `body` runs.
 func withServer<Result: Sendable>(
-  _ credentials: Credentials, settings: NetworkSettings = .init(), log: LogRecorder = .init(),
+  _ credentials: Credentials, registrar: Registrar? = nil, settings: NetworkSettings = .init(),
+  log: LogRecorder = .init(),
   handle: @escaping @Sendable (ServerSession) async -> Void,
   _ body: (TLSServer) async throws -> Result
 ) async throws -> Result {
   let server = try await TLSServer(
-    host: "127.0.0.1", port: 0, credentials: credentials, settings: settings, logger: log.logger)
+    host: "127.0.0.1", port: 0, credentials: credentials, registrar: registrar, settings: settings,
+    logger: log.logger)
   return try await withThrowingTaskGroup(of: Void.self) { group in
     group.addTask { try await server.serve(handle) }
     let result = try await body(server)

@@ -46,6 +46,11 @@ struct TestAuthority {
 
   var coordinator: Credentials { authority.coordinatorCredentials }
 
+  /// Who lets newcomers in.
+  var registrar: Registrar {
+    get throws { try Registrar(folder: authority.folder) }
+  }
+
   /// Issues a certificate to `name`; once for each name.
   func worker(_ name: String, validity: Validity = .days(1)) throws -> Credentials {
     Credentials(workerFolder: try authority.issue(name, validity: validity))

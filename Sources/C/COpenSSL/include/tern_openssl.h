@@ -51,4 +51,19 @@ static inline int tern_x509_set_version_3(X509 *certificate) {
   return X509_set_version(certificate, X509_VERSION_3);
 }
 
+// Sends `certificate` behind this side's own.
+static inline int tern_ssl_send_chain_certificate(SSL *ssl, X509 *certificate) {
+  return (int)SSL_add1_chain_cert(ssl, certificate);
+}
+
+// Verifies the peer's chain as usual, with one trusted certificate: that of the chain whose
+// SHA-256 is `fingerprint`. Gives -1 when there is none, else what X509_verify_cert gives.
+int tern_verify_pinned(X509_STORE_CTX *store, const unsigned char *fingerprint);
+
+// Writes the DNS names and IP addresses that a certificate is for, one a line.
+int tern_write_alternative_names(BIO *bio, X509 *certificate);
+
+// PKCS#8 under a passphrase: AES-256 with a key by scrypt, N = 2^14, r = 8, p = 1 (RFC 7914).
+int tern_write_encrypted_key(BIO *bio, EVP_PKEY *key, const char *passphrase, int length);
+
 #endif
