@@ -17,8 +17,10 @@ public struct WorkerIdentity: Sendable {
   ///   - join: the line of an invitation.
   ///   - coordinator: `host:port`, in the place of the invitation's.
   ///   - certificates: the worker's folder; by default that of the invitation's name.
+  ///   - limit: how long it looks for a coordinator that it is to join.
   public init(
-    join: String?, coordinator: String?, certificates: String?, log: Logger
+    join: String?, coordinator: String?, certificates: String?, givingUpAfter limit: Duration,
+    log: Logger
   ) async throws {
     let given = coordinator.flatMap { Endpoint($0) }
     guard let join else {
@@ -32,7 +34,7 @@ public struct WorkerIdentity: Sendable {
     let invitation = try Invitation(join)
     let joining = Joining(
       invitation, folder: certificates ?? "certificates/workers/\(invitation.name)")
-    try await joining.joinPatiently(log: log)
+    try await joining.joinPatiently(givingUpAfter: limit, log: log)
     self.coordinator = given ?? Endpoint(invitation)
     credentials = joining.credentials
   }

@@ -69,12 +69,14 @@ struct TernWorker: AsyncParsableCommand {
   func run() async throws {
     try await reportingErrors {
       let log = logging.logger("worker")
+      let limit = giveUpAfter.duration
       // Before anybody is asked: what is wrong with it should not cost an invitation.
       let model = try LoadedModel(path: model)
       let identity = try await stoppingOnSignals {
         [join, coordinator, certificates] in
         try await WorkerIdentity(
-          join: join, coordinator: coordinator, certificates: certificates, log: log)
+          join: join, coordinator: coordinator, certificates: certificates, givingUpAfter: limit,
+          log: log)
       }
       let client = try TLSClient(
         host: identity.coordinator.host, port: identity.coordinator.port,
@@ -83,7 +85,6 @@ struct TernWorker: AsyncParsableCommand {
         certificate: identity.credentials.certificatePath, model: model, data: data,
         stateFolder: state, log: log)
       let pool = ComputePool(threadCount: threads ?? processorCount)
-      let limit = giveUpAfter.duration
       let finished = try await stoppingOnSignals {
         try await worker.run(over: client, pool: pool, givingUpAfter: limit)
       }

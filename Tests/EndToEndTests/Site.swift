@@ -13,7 +13,10 @@ final class Site {
 
   static let workers = ["worker-1", "worker-2", "worker-3"]
 
-  init(versions: Int = 4, localSteps: Int = 3, heartbeat: Int = 500) throws {
+  /// - Parameter certificates: whether there are an authority and the workers' certificates.
+  init(
+    versions: Int = 4, localSteps: Int = 3, heartbeat: Int = 500, certificates: Bool = true
+  ) throws {
     folder = FileManager.default.temporaryDirectory.appending(path: "tern-e2e-\(UUID())").path
     try FileManager.default.createDirectory(
       atPath: folder + "/data", withIntermediateDirectories: true)
@@ -22,9 +25,10 @@ final class Site {
     }
     try write(rows(of: 3), to: "data/held-out.jsonl")
     try write(runFile(versions, localSteps: localSteps, heartbeat: heartbeat), to: "run.yaml")
+    try startGuardian()
+    guard certificates else { return }
     try run("tern", ["certificates", "create", "localhost", "127.0.0.1"])
     for worker in Self.workers { try run("tern", ["certificates", "issue", worker]) }
-    try startGuardian()
   }
 
   /// A shell that ends what is left when this process is gone, however it went.
@@ -192,6 +196,17 @@ final class Site {
   func undisturbedAdapter() throws -> Data {
     try run("tern", ["simulate", "run.yaml", "--output", "simulated"])
     return try bytes(of: "simulated/adapter/adapter_model.safetensors")
+  }
+
+  /// Starts a worker by the line of an invitation; it knows nothing else of the coordinator, and
+  /// keeps what is its own in a folder that nobody else looks into.
+  func startWorker(_ name: String, joiningBy line: String) throws -> Process {
+    try start(
+      "tern-worker",
+      [
+        "--join", line, "--model", Self.model, "--data", "data/\(name).jsonl", "--threads", "1",
+        "--certificates", "\(name)/certificate", "--state", "\(name)/state",
+      ], log: name)
   }
 
   /// Waits until `condition` holds; the test's own time limit ends it otherwise.
