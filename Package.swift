@@ -52,7 +52,8 @@ let modules: [Target] = [
   .target(
     name: "Tensors", dependencies: ["COpenBLAS", "CKernels", "Digests"], swiftSettings: strict),
   .target(name: "Rounds", dependencies: ["Digests", "Randomness"], swiftSettings: memorySafe),
-  .target(name: "Checkpoints", dependencies: ["CBlocks", "Digests"], swiftSettings: strict),
+  .target(
+    name: "Checkpoints", dependencies: ["CBlocks", "CPCRE2", "Digests"], swiftSettings: strict),
   .target(name: "Tokenization", dependencies: ["CPCRE2"], swiftSettings: strict),
   .target(
     name: "Updates", dependencies: ["Tensors", "Files", "Digests"], swiftSettings: strict),

@@ -68,6 +68,7 @@ extension ModelConfiguration {
   /// A tied head has no tensor of its own.
   public var tensorShapes: [(name: String, shape: [Int])] {
     var shapes = [("model.embed_tokens.weight", [vocabularySize, width])]
+    let blockShapes = blockShapes
     for layer in 0..<layerCount {
       shapes += blockShapes.map { ("model.layers.\(layer).\($0)", $1) }
     }

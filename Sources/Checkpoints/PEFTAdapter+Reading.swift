@@ -71,7 +71,7 @@ extension PEFTAdapter.Module {
   fileprivate init(
     name: String, a: String, b: String, file: SafetensorsFile, _ configuration: PEFTConfiguration
   ) throws(CheckpointError) {
-    let rank = configuration.rank(of: name)
+    let rank = try configuration.rank(of: name)
     guard let shapeOfA = file.tensors[a]?.shape, shapeOfA.count == 2, shapeOfA[0] == rank,
       rank > 0, shapeOfA[1] > 0
     else {
@@ -88,7 +88,7 @@ extension PEFTAdapter.Module {
         what: "'\(b)' has shape \(file.tensors[b]?.shape ?? []), adapter_config.json says "
           + "rank \(rank)")
     }
-    let scale = configuration.scale(of: name)
+    let scale = try configuration.scale(of: name)
     guard scale.isFinite else {
       throw .malformed(path: file.contents.path, what: "the scale of '\(name)' is \(scale)")
     }

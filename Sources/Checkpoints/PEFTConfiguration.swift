@@ -10,8 +10,8 @@ struct PEFTConfiguration {
   private let rank: Int
   private let alpha: Double
   private let scalesByRoot: Bool
-  private let rankPattern: [(pattern: Regex<AnyRegexOutput>, rank: Int)]
-  private let alphaPattern: [(pattern: Regex<AnyRegexOutput>, alpha: Double)]
+  private let rankPattern: [(pattern: ModulePattern, rank: Int)]
+  private let alphaPattern: [(pattern: ModulePattern, alpha: Double)]
 
   /// Reads and checks the file at `path`.
   init(path: String) throws(CheckpointError) {
@@ -25,7 +25,7 @@ struct PEFTConfiguration {
     scalesByRoot = try file.truth("use_rslora", default: false)
     let baseModel = try file.text("base_model_name_or_path", default: "")
     self.baseModel = baseModel.isEmpty ? nil : baseModel
-    var ranks: [(Regex<AnyRegexOutput>, Int)] = []
+    var ranks: [(ModulePattern, Int)] = []
     for member in try file.object("rank_pattern")?.document.members ?? [] {
       guard let rank = member.value.wholeNumber else {
         throw .malformed(path: path, what: "rank_pattern '\(member.name)' is no whole number")
@@ -33,7 +33,7 @@ struct PEFTConfiguration {
       ranks.append((try Self.pattern(member.name, path: path), rank))
     }
     rankPattern = ranks
-    var alphas: [(Regex<AnyRegexOutput>, Double)] = []
+    var alphas: [(ModulePattern, Double)] = []
     for member in try file.object("alpha_pattern")?.document.members ?? [] {
       guard let alpha = member.value.double else {
         throw .malformed(path: path, what: "alpha_pattern '\(member.name)' is no number")
@@ -44,15 +44,25 @@ struct PEFTConfiguration {
   }
 
   /// The rank of the module called `name`: of the first pattern that matches, or the general one.
-  func rank(of name: String) -> Int {
-    rankPattern.first { name.wholeMatch(of: $0.pattern) != nil }?.rank ?? rank
+  func rank(of name: String) throws(CheckpointError) -> Int {
+    for (pattern, rank) in rankPattern {
+      if try matches(name, pattern) { return rank }
+    }
+    return rank
   }
 
   /// What the product of the factors of the module called `name` is multiplied with.
-  func scale(of name: String) -> Float {
-    let alpha = alphaPattern.first { name.wholeMatch(of: $0.pattern) != nil }?.alpha ?? alpha
-    let rank = Double(rank(of: name))
+  func scale(of name: String) throws(CheckpointError) -> Float {
+    let rank = Double(try rank(of: name))
+    let alpha = try alpha(of: name)
     return Float(alpha / (scalesByRoot ? rank.squareRoot() : rank))
+  }
+
+  private func alpha(of name: String) throws(CheckpointError) -> Double {
+    for (pattern, alpha) in alphaPattern {
+      if try matches(name, pattern) { return alpha }
+    }
+    return alpha
   }
 
   /// Whether `target_modules` lists the module called `name`; PEFT drops the tensors of others.
@@ -60,7 +70,7 @@ struct PEFTConfiguration {
     guard let targets = file.document["target_modules"] else { return true }
     if let text = targets.text {
       if text == "all-linear" { return true }
-      return name.wholeMatch(of: try Self.regex(text, path: file.path)) != nil
+      return try matches(name, Self.compiled(text, path: file.path))
     }
     return (targets.elements ?? []).contains { element in
       guard let target = element.text else { return false }
@@ -68,20 +78,32 @@ struct PEFTConfiguration {
     }
   }
 
+  private func matches(
+    _ name: String, _ pattern: ModulePattern
+  ) throws(CheckpointError) -> Bool {
+    do {
+      return try pattern.matches(name)
+    } catch {
+      throw .malformed(
+        path: file.path, what: "a pattern of module names takes too long on '\(name.prefix(100))'")
+    }
+  }
+
   /// PEFT's way of matching: the key, as a pattern, is the path or its end after a dot.
   private static func pattern(
     _ key: String, path: String
-  ) throws(CheckpointError) -> Regex<AnyRegexOutput> {
-    try regex("(.*\\.)?(\(key))", path: path)
+  ) throws(CheckpointError) -> ModulePattern {
+    try compiled("(.*\\.)?(\(key))", path: path)
   }
 
-  private static func regex(
+  private static func compiled(
     _ pattern: String, path: String
-  ) throws(CheckpointError) -> Regex<AnyRegexOutput> {
-    guard pattern.utf8.count <= 1000, let regex = try? Regex(pattern) else {
+  ) throws(CheckpointError) -> ModulePattern {
+    do {
+      return try ModulePattern(pattern)
+    } catch {
       throw .malformed(path: path, what: "'\(pattern.prefix(100))' is no pattern of module names")
     }
-    return regex
   }
 
   private static func refuseUnsupported(_ file: ConfigurationFile) throws(CheckpointError) {

@@ -9,8 +9,9 @@ final class Pattern: Sendable {
   private nonisolated(unsafe) let code: OpaquePointer
   private nonisolated(unsafe) let limits: OpaquePointer?
 
-  /// No pattern in use takes more than a few steps for each character of the text.
-  private static let stepLimit: UInt32 = 1_000_000_000
+  /// No pattern in use takes more than a few steps for each character of a piece; the tokenizers
+  /// library gives up after a million.
+  private static let stepLimit: UInt32 = 10_000_000
 
   /// Compiles `source`, written in the dialect of the tokenizers library.
   ///

@@ -166,6 +166,16 @@ import Testing
     #expect(found.map(\.scale) == [1, 4, 3, 0.25, Float(8.0 / 3.0)])
   }
 
+  @Test(arguments: ["target_modules", "rank_pattern", "alpha_pattern"])
+  func aPatternMadeToBeSlowIsRefused(key: String) throws {
+    let slow = "(([a-z]+)+)+[!?]"
+    let value = key == "target_modules" ? "\"\(slow)\"" : "{\"\(slow)\": 2}"
+    let name = String(repeating: "a", count: 60)
+    let found = try refusal(
+      "{\"peft_type\": \"LORA\", \"r\": 2, \"\(key)\": \(value)}", pair(name, rank: 2))
+    #expect(found.contains("takes too long on 'aaaa"), "\(found)")
+  }
+
   @Test(arguments: [
     (#""use_dora": true"#, "'use_dora'"), (#""lora_bias": true"#, "'lora_bias'"),
     (#""modules_to_save": ["lm_head"]"#, "'modules_to_save'"),
