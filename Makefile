@@ -11,10 +11,13 @@ DEMO_PACKAGES := wordnet-base python3-pip unzip
 
 DEMO ?= demo
 MODEL ?= .build-demo/SmolLM2-135M-Instruct.Q4_1.gguf
+# What `make fuzz` feeds, and for how long each.
+DECODER ?= $(notdir $(wildcard Tests/Fuzzing/Corpora/*))
+FUZZ_SECONDS ?= 600
 MODEL_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 
 .PHONY: help demo test test-release faults mutations chaos crowd build release packages \
-        demo-packages toolchain model lint format generated lines benchmark clean
+        demo-packages toolchain model lint format generated lines benchmark fuzz sanitize clean
 
 help: ## List what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -110,6 +113,20 @@ lines: ## Count the lines of each module.
 
 benchmark: toolchain packages ## Measure; see Tests/Performance/README.md.
 	swift run -c release tern-performance codec
+
+fuzz: toolchain packages ## Search for inputs that break a decoder; see Tests/Fuzzing/README.md.
+	TERN_FUZZ=1 swift build -c release --scratch-path .build-fuzz --product tern-fuzz \
+	  -Xswiftc -sanitize=address,fuzzer -Xcc -fsanitize=fuzzer-no-link,address
+	@for decoder in $(DECODER); do Tests/Fuzzing/run "$$decoder" "$(FUZZ_SECONDS)"; done
+
+# Address: leaks are not looked for, because XCTest itself, which loads all tests, leaks.
+sanitize: toolchain packages ## Run all tests under the address and the thread sanitizer.
+	swift build --build-tests --scratch-path .build-address --sanitize=address
+	ASAN_OPTIONS=detect_leaks=0 swift test --skip-build --scratch-path .build-address \
+	  --sanitize=address
+	swift build --build-tests --scratch-path .build-thread --sanitize=thread
+	TSAN_OPTIONS=halt_on_error=1 swift test --skip-build --scratch-path .build-thread \
+	  --sanitize=thread
 
 clean: ## Remove what was built.
 	rm -rf .build .build-*

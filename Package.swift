@@ -175,6 +175,30 @@ let testTargets: [Target] = [
     swiftSettings: strict),
 ]
 
+/// What feeds every decoder: the corpora are replayed with the tests, and `make fuzz`, which sets
+/// TERN_FUZZ, makes more of them.
+let fuzzing: [Target] =
+  [
+    .target(
+      name: "FuzzedDecoders",
+      dependencies: [
+        "Network", "Federation", "RunFiles", "Training", "Checkpoints", "Tokenization", "Updates",
+        "Tensors", "Messages", "Rounds", "Digests",
+      ], path: "Tests/Fuzzing/Decoders", swiftSettings: strict),
+    .testTarget(
+      name: "CorpusTests", dependencies: ["FuzzedDecoders"], path: "Tests/Fuzzing/Replay",
+      swiftSettings: strict),
+  ]
+  + (Context.environment["TERN_FUZZ"] == nil
+    ? []
+    : [
+      .systemLibrary(name: "CFuzzer", path: "Tests/Fuzzing/CFuzzer"),
+      .executableTarget(
+        name: "tern-fuzz", dependencies: ["FuzzedDecoders", "CFuzzer"],
+        path: "Tests/Fuzzing/Program", swiftSettings: strict,
+        linkerSettings: [.unsafeFlags(["-use-ld=lld"])]),
+    ])
+
 let package = Package(
   name: "tern",
   dependencies: [
@@ -184,5 +208,5 @@ let package = Package(
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
   ],
-  targets: systemTargets + modules + programs + testTargets
+  targets: systemTargets + modules + programs + testTargets + fuzzing
 )

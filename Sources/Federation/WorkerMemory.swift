@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Digests
+package import Digests
 internal import Files
-internal import Tensors
+package import Tensors
 internal import Updates
 
 /// What a worker must not forget between two rounds, nor when it is killed.
@@ -9,9 +9,9 @@ internal import Updates
 /// The residual belongs to one plan and layout. A message that was sent is kept, with the residual
 /// as it will be if the message counts, until the worker learns whether it did: the coordinator
 /// may ask for it again, and must then get the same bits.
-struct WorkerMemory: Equatable {
+package struct WorkerMemory: Equatable {
   /// A contribution whose fate is not known yet.
-  struct Pending: Equatable {
+  package struct Pending: Equatable {
     let baseVersion: Int
     let exampleCount: Int
     let loss: Double
@@ -68,7 +68,7 @@ extension WorkerMemory {
   }
 
   /// The memory as bytes that know when they are damaged.
-  func encoded() throws -> [UInt8] {
+  package func encoded() throws -> [UInt8] {
     var header = Header(plan: plan, layout: residual.layout.digest, pending: nil)
     var parts = [floatBytes(residual.values)]
     if let pending {
@@ -81,7 +81,7 @@ extension WorkerMemory {
   }
 
   /// The memory in `bytes`; nil when it is of another plan or layout and therefore of no use.
-  init?(
+  package init?(
     decoding bytes: [UInt8], from place: String, plan: Digest, layout: ParameterLayout
   ) throws {
     let archive = try Archive<Header>(decoding: bytes, from: place)

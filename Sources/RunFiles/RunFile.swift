@@ -57,12 +57,9 @@ public struct RunFile: Sendable {
   ///
   /// - Throws: `RunFileError`, in one line.
   public init(path: String, overrides: [String] = []) throws(RunFileError) {
-    let text: String
-    do {
-      text = try String(contentsOf: URL(filePath: path), encoding: .utf8)
-    } catch {
-      throw .unreadable(path: path, reason: "no such file, or not UTF-8")
-    }
+    guard let bytes = try? Data(contentsOf: URL(filePath: path)),
+      let text = String(validating: bytes, as: UTF8.self)
+    else { throw .unreadable(path: path, reason: "no such file, or not UTF-8") }
     let folder = URL(filePath: path).deletingLastPathComponent().path
     try self.init(yaml: text, path: path, folder: folder, overrides: overrides)
   }
