@@ -56,7 +56,8 @@ let modules: [Target] = [
     name: "Checkpoints", dependencies: ["CBlocks", "CPCRE2", "Digests"], swiftSettings: strict),
   .target(name: "Tokenization", dependencies: ["CPCRE2"], swiftSettings: strict),
   .target(
-    name: "Updates", dependencies: ["Tensors", "Files", "Digests"], swiftSettings: strict),
+    name: "Updates", dependencies: ["Tensors", "Files", "Digests", "Randomness"],
+    swiftSettings: strict),
   .target(
     name: "Messages", dependencies: ["Rounds", "Files", "Digests", "CMessages", "CProtobufC"],
     swiftSettings: strict),
@@ -183,7 +184,7 @@ let fuzzing: [Target] =
       name: "FuzzedDecoders",
       dependencies: [
         "Network", "Federation", "RunFiles", "Training", "Checkpoints", "Tokenization", "Updates",
-        "Tensors", "Messages", "Rounds", "Digests",
+        "Tensors", "Messages", "Rounds", "Digests", "Randomness",
       ], path: "Tests/Fuzzing/Decoders", swiftSettings: strict),
     .testTarget(
       name: "CorpusTests", dependencies: ["FuzzedDecoders"], path: "Tests/Fuzzing/Replay",

@@ -2,6 +2,7 @@
 public import Digests
 internal import Files
 public import Messages
+internal import Randomness
 public import Rounds
 public import Tensors
 public import Training
@@ -130,7 +131,7 @@ public struct Worker {
     var feedback = ErrorFeedback(residual: memory.residual)
     // What cannot be compressed is still this job's: its failure is to be reported.
     let update = try feedback.compress(
-      result.delta, with: plan.updates.upCodec(from: version))
+      result.delta, with: plan.updates.upCodec(from: version), seed: seed(ofVersion: version))
     self.job = nil
     let pending = WorkerMemory.Pending(
       baseVersion: version, exampleCount: result.exampleCount, loss: result.loss,
@@ -182,6 +183,11 @@ public struct Worker {
           + delivery.state.short)
     }
     replica = (delivery.version, adapter)
+  }
+
+  /// The same for every upload from one version, so that doing it again gives the same bytes.
+  private func seed(ofVersion version: Int) -> Seed {
+    Seed(plan.seed).derived("update of \(id)", UInt64(version))
   }
 
   /// The contribution; what the coordinator has of it is not sent again.

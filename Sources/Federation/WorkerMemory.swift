@@ -46,6 +46,11 @@ package struct WorkerMemory: Equatable {
   /// The pending contribution did not count: all that it carried is still to be sent.
   mutating func restore(with codec: UpdateCodec) throws {
     guard let pending else { return }
+    guard codec.needsResidual else {
+      // What other machines of this worker never hear of must not count here either.
+      self.pending = nil
+      return
+    }
     var feedback = ErrorFeedback(residual: pending.residual)
     feedback.restore(try codec.decode(pending.payload, layout: residual.layout))
     residual = feedback.residual
@@ -67,15 +72,20 @@ extension WorkerMemory {
     var pending: Pending?
   }
 
+  /// A residual's bytes; none for one of zeros, which a worker that remembers nothing has.
+  private static func part(_ residual: ParameterVector) -> [UInt8] {
+    residual.values.allSatisfy { $0 == 0 } ? [] : floatBytes(residual.values)
+  }
+
   /// The memory as bytes that know when they are damaged.
   package func encoded() throws -> [UInt8] {
     var header = Header(plan: plan, layout: residual.layout.digest, pending: nil)
-    var parts = [floatBytes(residual.values)]
+    var parts = [Self.part(residual)]
     if let pending {
       header.pending = Header.Pending(
         baseVersion: pending.baseVersion, exampleCount: pending.exampleCount, loss: pending.loss,
         tokenCount: pending.tokenCount, nanoseconds: pending.nanoseconds)
-      parts += [floatBytes(pending.residual.values), try pending.payload.bytes()]
+      parts += [Self.part(pending.residual), try pending.payload.bytes()]
     }
     return try Archive(header: header, parts: parts).encoded()
   }
@@ -87,6 +97,9 @@ extension WorkerMemory {
     let archive = try Archive<Header>(decoding: bytes, from: place)
     guard archive.header.plan == plan, archive.header.layout == layout.digest else { return nil }
     func vector(_ index: Int) throws -> ParameterVector {
+      if archive.parts.indices.contains(index), archive.parts[index].isEmpty {
+        return ParameterVector(zerosOf: layout)
+      }
       guard archive.parts.indices.contains(index),
         let values = floats(from: archive.parts[index], count: layout.count)
       else { throw FederationError.damagedState("\(place) lacks part \(index)") }

@@ -72,9 +72,9 @@ extension Section {
 
   private func updates() throws(RunFileError) -> UpdatePlan {
     let section = try section("updates", known: ["up", "opening", "down", "server"])
-    let up = try section.codec("up", known: [], standard: "ternary")
-    let opening = try section.codec("opening", known: ["versions"], standard: "ternary")
-    let openingCount = try section.section("opening", known: codecKeys + ["versions"])
+    let up = try section.codec("up", known: ["memory"], standard: "ternary")
+    let opening = try section.codec("opening", known: ["versions", "memory"], standard: "ternary")
+    let openingCount = try section.section("opening", known: codecKeys + ["versions", "memory"])
       .integer("versions", 0, in: 0...1_000_000)
     return UpdatePlan(
       up: up, opening: opening, openingVersionCount: openingCount,
@@ -87,9 +87,14 @@ extension Section {
   ) throws(RunFileError) -> UpdateCodec {
     let section = try section(key, known: codecKeys + known)
     let density = try section.number("density", 0.05, in: 1e-6...1)
+    let remembers =
+      try known.contains("memory")
+      ? section.choice("memory", true, from: [("residual", true), ("none", false)]) : true
+    let ternary =
+      remembers ? UpdateCodec.ternary(density: density) : .stochasticTernary(density: density)
     return try section.choice(
-      "codec", standard == "dense" ? .dense : .ternary(density: density),
-      from: [("dense", .dense), ("ternary", .ternary(density: density))])
+      "codec", standard == "dense" ? .dense : ternary,
+      from: [("dense", .dense), ("ternary", ternary)])
   }
 
   private func serverRule() throws(RunFileError) -> ServerOptimizerRule {

@@ -1,5 +1,5 @@
-internal import Federation
 // SPDX-License-Identifier: Apache-2.0
+internal import Federation
 internal import Rounds
 
 /// One run in virtual time, with faults drawn from a seed, and what became of it.

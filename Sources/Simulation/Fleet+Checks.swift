@@ -1,8 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 internal import Digests
 internal import Federation
 internal import Files
 internal import Messages
-// SPDX-License-Identifier: Apache-2.0
 internal import Randomness
 internal import Rounds
 internal import Tensors
@@ -79,7 +79,16 @@ extension Fleet {
   /// What a worker has learned is what was counted of it and what it has still to say.
   private func checkAccount(_ index: Int) throws {
     let one = workers[index]
-    guard one.isAccountable, let inspection = one.worker?.inspection else { return }
+    guard let inspection = one.worker?.inspection else { return }
+    let updates = scenario.plan.updates
+    let remember = [updates.up, updates.opening].map(\.needsResidual)
+    if remember == [false, false] {
+      try require(
+        inspection.residual.values.allSatisfy { $0 == 0 },
+        "\(one.id) remembers something that no other machine of its name would")
+    }
+    // What a codec without memory leaves out is made good by chance alone.
+    guard one.isAccountable, remember == [true, true] else { return }
     var rest = Ledger(count: scenario.layout.count)
     if let pending = inspection.pending {
       rest.add(pending.residual.values)

@@ -1,7 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 internal import Digests
 internal import Federation
 internal import Messages
-// SPDX-License-Identifier: Apache-2.0
 internal import Randomness
 internal import Rounds
 

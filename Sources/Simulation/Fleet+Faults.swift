@@ -1,8 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 internal import Digests
 internal import Federation
 internal import Files
 internal import Messages
-// SPDX-License-Identifier: Apache-2.0
 internal import Randomness
 internal import Rounds
 internal import Tensors
@@ -146,7 +146,9 @@ extension Fleet {
   private mutating func forged(_ upload: Upload, _ codec: UpdateCodec, bound: Float) -> Upload? {
     var vector = ParameterVector(zerosOf: scenario.layout)
     for index in vector.values.indices { vector.values[index] = random.uniform(bound: bound) }
-    guard let payload = try? codec.encode(vector).payload else { return nil }
+    guard let payload = try? codec.encode(vector, seed: Seed(random.next())).payload else {
+      return nil
+    }
     return upload.with(
       payload: payload, digest: Digest(of: payload),
       exampleCount: pick([1, 1_000, 1 << 53 - 1], &random))

@@ -1,7 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 internal import Federation
 internal import Messages
 internal import Randomness
-// SPDX-License-Identifier: Apache-2.0
 internal import Rounds
 
 /// What connections do to messages.

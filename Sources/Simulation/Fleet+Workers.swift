@@ -1,10 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
 internal import Digests
 internal import Federation
 internal import Messages
 internal import Randomness
 internal import Rounds
 internal import Tensors
-// SPDX-License-Identifier: Apache-2.0
 internal import Training
 internal import Updates
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Digests
 internal import Federation
+internal import Randomness
 internal import Rounds
 internal import Tensors
 internal import Training
@@ -58,7 +59,7 @@ struct Oracle {
     } else {
       var difference = adapter
       for index in difference.values.indices { difference.values[index] -= replica.values[index] }
-      let sent = try plan.down.encode(difference).payload
+      let sent = try plan.down.encode(difference, seed: Seed(0)).payload
       let change = try plan.down.decode(sent, layout: replica.layout)
       for index in replica.values.indices { replica.values[index] += change.values[index] }
     }
@@ -103,7 +104,8 @@ extension Oracle {
       let contributions = try scenario.workers.enumerated().map { index, worker in
         let result = pretendedTraining(of: index, from: oracle.replica)
         let payload = try feedbacks[index].compress(
-          result.delta, with: updates.upCodec(from: version)
+          result.delta, with: updates.upCodec(from: version),
+          seed: Seed(scenario.plan.seed).derived("update of \(worker)", UInt64(version))
         ).payload
         let contribution = Contribution(
           round: 1, baseVersion: version, worker: worker, payload: Digest(of: payload),

@@ -43,7 +43,7 @@ struct Scenario {
       seed: seed,
       rounds: Self.rules(
         workerCount: workerCount, isComparable: isComparable, mayFail: mayFail, &random),
-      updates: Self.updates(&random))
+      updates: Self.updates(&random, seed: seed))
     faultsUntil = seconds(Double(5 + random.integer(below: 60)))
     usesRunStore = random.integer(below: 64) == 0
     var rates: [Fault: Int] = [:]
@@ -90,7 +90,7 @@ struct Scenario {
       retryDelay: .milliseconds(pick([0, 500, 3_000], &random)))
   }
 
-  private static func updates(_ random: inout RandomStream) -> UpdatePlan {
+  private static func updates(_ random: inout RandomStream, seed: UInt64) -> UpdatePlan {
     let up: [UpdateCodec] = [
       .dense, .ternary(density: 0.1), .ternary(density: 0.3), .ternary(density: 1),
     ]
@@ -98,11 +98,23 @@ struct Scenario {
       .sgd(learningRate: 1, momentum: 0), .sgd(learningRate: 0.5, momentum: 0.9),
       .adam(learningRate: 0.3), .yogi(learningRate: 0.3), .adagrad(learningRate: 0.3),
     ]
-    return UpdatePlan(
+    var plan = UpdatePlan(
       up: pick(up, &random), opening: pick(up, &random),
       openingVersionCount: random.integer(below: 3),
       down: pick([.dense, .ternary(density: 0.2), .ternary(density: 0.6)], &random),
       server: pick(servers, &random))
+    // Drawn apart, so that the other seeds' scenarios are what they were.
+    var memory = RandomStream(Seed(seed).derived("no memory"))
+    if memory.integer(below: 4) == 0 { plan.up = plan.up.withoutMemory }
+    if memory.integer(below: 4) == 0 { plan.opening = plan.opening.withoutMemory }
+    return plan
+  }
+}
+
+extension UpdateCodec {
+  /// The codec that is right on average where this one remembers what it left out.
+  fileprivate var withoutMemory: UpdateCodec {
+    if case .ternary(let density) = self { .stochasticTernary(density: density) } else { self }
   }
 }
 

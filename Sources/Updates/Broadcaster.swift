@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Randomness
 public import Tensors
 
 /// The server's side of a compressed downlink: what its workers hold, as against what it has.
@@ -14,6 +15,7 @@ public struct Broadcaster: Hashable, Sendable {
 
   /// Encodes how `adapter` differs from the replica, and moves the replica by what is sent.
   ///
+  /// What a codec that draws leaves out is in the next difference, so any one seed will do.
   /// A worker that adds the decoded update to its replica has the server's again.
   ///
   /// - Throws: as the codec does; the replica is what it was.
@@ -23,7 +25,7 @@ public struct Broadcaster: Hashable, Sendable {
   ) throws(UpdateError) -> EncodedUpdate {
     var difference = adapter
     difference.add(replica, scaledBy: -1)
-    let encoded = try codec.encode(difference)
+    let encoded = try codec.encode(difference, seed: Seed(0))
     replica.add(encoded.decoded)
     return encoded
   }

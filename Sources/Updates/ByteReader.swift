@@ -2,11 +2,17 @@
 
 /// Reads little-endian numbers from as many bytes as they take.
 ///
-/// Reading what is not there is a programmer's error.
+/// Reading what is not there is a programmer's error: ``require(_:)`` comes first where the number
+/// of bytes is a stranger's.
 struct ByteReader {
   private var rest: ArraySlice<UInt8>
 
   init(_ bytes: ArraySlice<UInt8>) { rest = bytes }
+
+  /// Refuses a source in which fewer than `count` bytes are left.
+  func require(_ count: Int) throws(UpdateError) {
+    guard count <= rest.count else { throw .truncated(needed: count, available: rest.count) }
+  }
 
   /// The next `count` bytes.
   mutating func bytes(_ count: Int) -> ArraySlice<UInt8> {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+public import Randomness
 public import Tensors
 
 /// What one sender has learned and not yet said.
@@ -17,16 +18,21 @@ public struct ErrorFeedback: Hashable, Sendable {
   /// The error feedback of a sender that goes on with a saved residual.
   public init(residual: ParameterVector) { self.residual = residual }
 
-  /// Encodes `delta` and what was left over; the residual becomes what is left over now.
+  /// Encodes `delta` and what was left over; the residual becomes what is left over now, or
+  /// nothing with a codec that loses nothing on average.
   ///
   /// - Throws: as the codec does; the residual is what it was.
   /// - Precondition: the layouts are the same.
   public mutating func compress(
-    _ delta: ParameterVector, with codec: UpdateCodec
+    _ delta: ParameterVector, with codec: UpdateCodec, seed: Seed
   ) throws(UpdateError) -> EncodedUpdate {
     var wanted = delta
     wanted.add(residual)
-    let encoded = try codec.encode(wanted)
+    let encoded = try codec.encode(wanted, seed: seed)
+    guard codec.needsResidual else {
+      residual = ParameterVector(zerosOf: delta.layout)
+      return encoded
+    }
     wanted.add(encoded.decoded, scaledBy: -1)
     residual = wanted
     return encoded

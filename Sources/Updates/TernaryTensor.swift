@@ -2,6 +2,12 @@
 
 /// One tensor of a ternary update: every element is 0, +scale or -scale.
 public struct TernaryTensor: Hashable, Sendable {
+  /// A value that travels as it is: one of at least the scale, of a stochastic update.
+  struct ExactValue: Hashable {
+    let index: UInt32
+    let value: Float
+  }
+
   /// The number of elements.
   public let count: Int
 
@@ -11,16 +17,30 @@ public struct TernaryTensor: Hashable, Sendable {
   /// The non-zeros in the order of their indices, as ``RiceCode`` has them.
   let symbols: [UInt32]
 
-  /// The number of elements that are not zero.
-  public var nonZeroCount: Int { symbols.count }
+  /// Non-zeros of another magnitude than the scale, ascending; none of them is among the symbols.
+  var exact: [ExactValue] = []
 
-  /// The indices of the non-zeros, ascending, with their signs.
+  /// The number of elements that are not zero.
+  public var nonZeroCount: Int { symbols.count + exact.count }
+
+  /// The indices of the non-zeros of the scale's magnitude, ascending, with their signs.
   public var nonZeros: some Sequence<(index: Int, isPositive: Bool)> {
     symbols.lazy.map { (Int($0 >> 1), $0 & 1 == 1) }
   }
 
-  /// The Euclidean norm squared: non-zeros times the scale squared.
-  public var squaredNorm: Double { Double(nonZeroCount) * Double(scale) * Double(scale) }
+  /// The Euclidean norm squared.
+  public var squaredNorm: Double {
+    exact.reduce(Double(symbols.count) * Double(scale) * Double(scale)) {
+      $0 + Double($1.value) * Double($1.value)
+    }
+  }
+
+  /// Whether an element is said to be exact and of the scale's magnitude at once.
+  var hasDoubles: Bool {
+    guard !exact.isEmpty else { return false }
+    let drawn = Set(symbols.map { $0 >> 1 })
+    return exact.contains { drawn.contains($0.index) }
+  }
 
   /// Writes the non-zeros over `values`, which are this tensor's.
   func write(to values: UnsafeMutableBufferPointer<Float>) {
@@ -35,6 +55,7 @@ public struct TernaryTensor: Hashable, Sendable {
         position &+= 1
       }
     }
+    for element in exact { values[Int(element.index)] = element.value }
   }
 
   /// Adds `weight` times every non-zero to `sums`, which are this tensor's.
@@ -49,5 +70,6 @@ public struct TernaryTensor: Hashable, Sendable {
         position &+= 1
       }
     }
+    for element in exact { sums[Int(element.index)] += weight * Double(element.value) }
   }
 }

@@ -15,6 +15,9 @@ public struct TernaryUpdate: Hashable, Sendable {
   /// The tensors, in the layout's order.
   public let tensors: [TernaryTensor]
 
+  /// How it travels.
+  let kind: UpdateContainer.Kind
+
   /// The `keptCount` largest values of `delta` by magnitude; among equals, lower indices first.
   ///
   /// Zeros are never kept. A tensor's scale is the mean magnitude of what is kept of it, summed in
@@ -33,14 +36,18 @@ public struct TernaryUpdate: Hashable, Sendable {
     self.init(delta, above: threshold, keptCount: keptCount)
   }
 
-  init(layout: ParameterLayout, tensors: [TernaryTensor]) {
+  init(
+    layout: ParameterLayout, kind: UpdateContainer.Kind = .ternary, tensors: [TernaryTensor]
+  ) {
     self.layout = layout
+    self.kind = kind
     self.tensors = tensors
   }
 
   /// The values of `delta` that `threshold` keeps, `keptCount` at the most.
   package init(_ delta: ParameterVector, above threshold: MagnitudeThreshold, keptCount: Int) {
     layout = delta.layout
+    kind = .ternary
     var selection = TernarySelection(threshold: threshold, keptCount: keptCount)
     tensors = delta.values.withUnsafeBufferPointer { values in
       delta.layout.entries.map { entry in
@@ -57,17 +64,25 @@ public struct TernaryUpdate: Hashable, Sendable {
   public init(
     payload: [UInt8], layout: ParameterLayout, nonZeroLimit: Int = .max
   ) throws(UpdateError) {
+    try self.init(payload: payload, of: .ternary, layout: layout, nonZeroLimit: nonZeroLimit)
+  }
+
+  init(
+    payload: [UInt8], of kind: UpdateContainer.Kind, layout: ParameterLayout, nonZeroLimit: Int
+  ) throws(UpdateError) {
     let container = try UpdateContainer(payload)
-    try container.check(.ternary, against: layout)
+    try container.check(kind, against: layout)
     let nonZeroCount = container.sections.reduce(0) { $0 + $1.nonZeroCount }
     guard nonZeroCount <= nonZeroLimit else {
       throw .nonZeroCount(limit: nonZeroLimit, found: nonZeroCount)
     }
     self.layout = layout
+    self.kind = kind
     var tensors: [TernaryTensor] = []
     tensors.reserveCapacity(container.sections.count)
     for tensor in container.sections.indices {
       tensors.append(try container.ternaryTensor(tensor, of: payload))
+      guard !tensors[tensor].hasDoubles else { throw .exactValues(tensor: tensor) }
     }
     self.tensors = tensors
   }
@@ -81,20 +96,29 @@ public struct TernaryUpdate: Hashable, Sendable {
   /// The bytes to send.
   public func payload() -> [UInt8] {
     let codes = tensors.map { RiceCode.best(for: $0.symbols, elementCount: $0.count) }
-    let byteCount = codes.reduce(UpdateContainer.headerByteCount) {
-      $0 + UpdateContainer.sectionHeaderByteCount + ($1.bitCount + 7) / 8
+    let byteCount = zip(tensors, codes).reduce(UpdateContainer.headerByteCount) {
+      $0 + UpdateContainer.sectionHeaderByteCount + exactByteCount(of: $1.0)
+        + ($1.1.bitCount + 7) / 8
     }
-    var payload = UpdateContainer.header(.ternary, layout: layout)
+    var payload = UpdateContainer.header(kind, layout: layout)
     payload.reserveCapacity(byteCount + RiceCode.slackByteCount)
     for (index, (tensor, code)) in zip(tensors, codes).enumerated() {
+      let symbolByteCount = (code.bitCount + 7) / 8
       let section = UpdateContainer.Section(
         riceParameter: code.parameter, elementCount: tensor.count,
         nonZeroCount: tensor.nonZeroCount, scale: tensor.scale,
-        contents: 0..<((code.bitCount + 7) / 8))
-      payload += UpdateContainer.sectionHeader(index, of: .ternary, section)
-      RiceCode.append(tensor.symbols, parameter: code.parameter, section.contents.count, &payload)
+        contents: 0..<(exactByteCount(of: tensor) + symbolByteCount))
+      payload += UpdateContainer.sectionHeader(index, of: kind, section)
+      if kind == .stochasticTernary { payload.append(exactValuesOf: tensor) }
+      RiceCode.append(tensor.symbols, parameter: code.parameter, symbolByteCount, &payload)
     }
     return payload
+  }
+
+  private func exactByteCount(of tensor: TernaryTensor) -> Int {
+    guard kind == .stochasticTernary else { return 0 }
+    return UpdateContainer.exactCountByteCount
+      + tensor.exact.count * UpdateContainer.exactValueByteCount
   }
 
   /// Every value, zeros and all.
@@ -127,11 +151,16 @@ extension UpdateContainer {
   /// The non-zeros of tensor `index` of the file `payload`.
   func ternaryTensor(_ index: Int, of payload: [UInt8]) throws(UpdateError) -> TernaryTensor {
     let section = sections[index]
+    let exact =
+      kind == .stochasticTernary
+      ? try exactValues(ofTensor: index, in: payload) : (byteCount: 0, values: [])
     do throws(RiceCode.Fault) {
       let symbols = try RiceCode.symbols(
-        in: payload[section.contents], parameter: section.riceParameter,
-        elementCount: section.elementCount, nonZeroCount: section.nonZeroCount)
-      return TernaryTensor(count: section.elementCount, scale: section.scale, symbols: symbols)
+        in: payload[section.contents.dropFirst(exact.byteCount)], parameter: section.riceParameter,
+        elementCount: section.elementCount,
+        nonZeroCount: section.nonZeroCount - exact.values.count)
+      return TernaryTensor(
+        count: section.elementCount, scale: section.scale, symbols: symbols, exact: exact.values)
     } catch {
       switch error {
       case .indexBeyondTensor:
@@ -140,8 +169,46 @@ extension UpdateContainer {
         throw .padding(tensor: index)
       case .length(let usedBitCount):
         throw .sectionLength(
-          tensor: index, expected: (usedBitCount + 7) / 8, found: section.contents.count)
+          tensor: index, expected: exact.byteCount + (usedBitCount + 7) / 8,
+          found: section.contents.count)
       }
+    }
+  }
+
+  /// The exact values of tensor `index`, and the bytes that they take with their number.
+  private func exactValues(
+    ofTensor index: Int, in payload: [UInt8]
+  ) throws(UpdateError) -> (byteCount: Int, values: [TernaryTensor.ExactValue]) {
+    let section = sections[index]
+    var reader = ByteReader(payload[section.contents])
+    try reader.require(Self.exactCountByteCount)
+    let count = Int(reader.integer(UInt32.self))
+    guard count <= section.nonZeroCount else {
+      throw .nonZeroCount(limit: section.nonZeroCount, found: count)
+    }
+    try reader.require(count * Self.exactValueByteCount)
+    var values: [TernaryTensor.ExactValue] = []
+    values.reserveCapacity(count)
+    for _ in 0..<count {
+      let element = TernaryTensor.ExactValue(
+        index: reader.integer(UInt32.self),
+        value: Float(bitPattern: reader.integer(UInt32.self)))
+      guard element.index < section.elementCount, element.value.isFinite, element.value != 0,
+        element.value.magnitude >= section.scale,
+        values.last.map({ $0.index < element.index }) ?? true
+      else { throw .exactValues(tensor: index) }
+      values.append(element)
+    }
+    return (Self.exactCountByteCount + count * Self.exactValueByteCount, values)
+  }
+}
+
+extension [UInt8] {
+  fileprivate mutating func append(exactValuesOf tensor: TernaryTensor) {
+    append(littleEndian: UInt32(tensor.exact.count))
+    for element in tensor.exact {
+      append(littleEndian: element.index)
+      append(littleEndian: element.value.bitPattern)
     }
   }
 }

@@ -19,7 +19,8 @@ extension UpdateCodec {
             into: UnsafeMutableBufferPointer(rebasing: block[..<range.count]))
         }
       }
-    case .ternary: _ = try ternaryUpdate(try payload.inMemory(), layout: layout)
+    case .ternary, .stochasticTernary:
+      _ = try ternaryUpdate(try payload.inMemory(), layout: layout)
     }
   }
 

@@ -14,12 +14,25 @@ internal import Tensors
 /// There is one section a tensor, in the layout's order. A dense file has raw sections (coding 0:
 /// all elements as f32; b 0, scale 1), a ternary one Rice-coded sections (coding 1, see
 /// ``RiceCode``). Coding 2 (bitmap) and 3 (rANS) are reserved, and refused by name.
+///
+/// A stochastic ternary file (codec 4) has sections of coding 4, for values drawn at random and
+/// values too large to be drawn (see ``StochasticTernary``). Its contents are
+///
+///     u32 exact values, (u32 index, f32 value)*, Rice-coded symbols
+///
+/// where non-zeros counts both, the exact values have ascending indices and magnitudes of at least
+/// the scale, and no index occurs in both parts.
 struct UpdateContainer {
   /// The codec of a file, by its number there.
   enum Kind: UInt8 {
     case dense = 0
     case ternary = 1
+    case stochasticTernary = 4
   }
+
+  /// The bytes of the number of exact values, and of each.
+  static let exactCountByteCount = 4
+  static let exactValueByteCount = 8
 
   /// One tensor's part of a file.
   struct Section: Equatable {
@@ -155,7 +168,7 @@ struct UpdateContainer {
     let coding = reader.integer(UInt8.self)
     // Codings are numbered like the codecs that use them.
     guard coding == kind.rawValue else {
-      throw .coding(tensor: tensor, name: codingName(coding))
+      throw .coding(tensor: tensor, name: codingName(coding, in: kind))
     }
     let riceParameter = Int(reader.integer(UInt8.self))
     let elementCount = Int(reader.integer(UInt32.self))
@@ -176,13 +189,25 @@ struct UpdateContainer {
     return section
   }
 
-  private static func codingName(_ coding: UInt8) -> String {
+  private static func codingName(_ coding: UInt8, in kind: Kind) -> String {
     switch coding {
-    case 0: "0 (raw) in a ternary update"
-    case 1: "1 (Rice) in a dense update"
+    case 0: "0 (raw) in a \(kind) update"
+    case 1: "1 (Rice) in a \(kind) update"
     case 2: "2 (bitmap), which this version does not read"
     case 3: "3 (rANS), which this version does not read"
+    case 4: "4 (Rice with exact values) in a \(kind) update"
     default: "\(coding), which is unknown"
+    }
+  }
+}
+
+extension UpdateContainer.Kind: CustomStringConvertible {
+  /// The codec's name.
+  var description: String {
+    switch self {
+    case .dense: "dense"
+    case .ternary: "ternary"
+    case .stochasticTernary: "stochastic ternary"
     }
   }
 }
@@ -203,7 +228,7 @@ extension UpdateContainer.Section {
       guard contents.count == expected else {
         throw .sectionLength(tensor: tensor, expected: expected, found: contents.count)
       }
-    case .ternary:
+    case .ternary, .stochasticTernary:
       guard riceParameter <= RiceCode.parameterLimit else {
         throw .riceParameter(tensor: tensor, found: riceParameter)
       }

@@ -54,6 +54,10 @@ public enum UpdateError: Error, Equatable {
   case padding(tensor: Int)
   /// Bytes after the last tensor.
   case trailingBytes(Int)
+  /// Values so large that no finite scale could carry them at this density.
+  case magnitude(Double)
+  /// Exact values out of order, beyond their tensor, smaller than the scale, or sent twice.
+  case exactValues(tensor: Int)
   /// The saved state of another rule, or of another layout.
   case optimizerState(expected: Int, found: Int)
 }
@@ -80,6 +84,9 @@ extension UpdateError: CustomStringConvertible {
     case .tensorTooLarge(let tensor, let count, let limit):
       "\(tensor) has \(count) elements, an update carries at most \(limit) of one tensor: "
         + "lower the rank"
+    case .magnitude(let scale):
+      "the update's values need a scale of \(scale), which no 32-bit number can be: lower the "
+        + "learning rate, or choose a higher density"
     case .optimizerState(let expected, let found):
       "the saved server optimizer has \(found) vectors of this layout, its rule needs "
         + "\(expected): resume with the run file that the run began with"
@@ -122,6 +129,7 @@ extension UpdateError: CustomStringConvertible {
     case .indexBeyondTensor(let tensor, let count):
       "a non-zero of tensor \(tensor) lies beyond its \(count) elements"
     case .padding(let tensor): "bits are set after the last symbol of tensor \(tensor)"
+    case .exactValues(let tensor): "the exact values of tensor \(tensor) contradict the rest"
     default: "it is malformed"
     }
   }

@@ -20,7 +20,7 @@ public struct UpdateSummary: Hashable, Codable, Sendable {
     public let byteCount: Int
   }
 
-  /// The codec's name: dense or ternary.
+  /// The codec's name: dense, ternary or stochastic ternary.
   public let codec: String
   /// The tensors, in the layout's order.
   public let tensors: [Tensor]
@@ -44,7 +44,7 @@ public struct UpdateSummary: Hashable, Codable, Sendable {
     let container = try UpdateContainer(payload)
     if let layout { try container.check(against: layout) }
     let sections = container.sections
-    if container.kind == .ternary {
+    if container.kind != .dense {
       for tensor in sections.indices { _ = try container.ternaryTensor(tensor, of: payload) }
     }
     codec = "\(container.kind)"
@@ -75,7 +75,7 @@ extension UpdateContainer.Section {
   /// The entropy of the section's symbols.
   fileprivate func entropyBitCount(_ kind: UpdateContainer.Kind) -> Double {
     let count = Double(elementCount)
-    guard kind == .ternary else { return 32 * count }
+    guard kind != .dense else { return 32 * count }
     let kept = Double(nonZeroCount)
     return [kept, count - kept].reduce(kept) { bits, share in
       share > 0 ? bits - share * log2(share / count) : bits

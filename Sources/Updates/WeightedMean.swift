@@ -51,7 +51,8 @@ public struct WeightedMean: Sendable {
   ) throws(UpdateError) {
     switch codec {
     case .dense: add(try codec.decode(payload, layout: layout), weight: weight)
-    case .ternary: add(try codec.ternaryUpdate(payload, layout: layout), weight: weight)
+    case .ternary, .stochasticTernary:
+      add(try codec.ternaryUpdate(payload, layout: layout), weight: weight)
     }
   }
 

@@ -3,6 +3,7 @@ import Digests
 import Federation
 import Files
 import Messages
+import Randomness
 import Rounds
 import Tensors
 import Testing
@@ -58,7 +59,7 @@ import Updates
   }
 
   @Test func aDenseUpdateWhereTernaryIsAgreedIsRefused() throws {
-    let dense = try UpdateCodec.dense.encode(.init(zerosOf: testLayout)).payload
+    let dense = try UpdateCodec.dense.encode(.init(zerosOf: testLayout), seed: Seed(0)).payload
     let fleet = try run { altered($0, payload: dense) }
     #expect(!refusals(of: fleet).isEmpty)
     #expect(fleet.outcome?.failure == nil)
@@ -70,7 +71,7 @@ import Updates
     plan.updates.up = .dense
     var huge = ParameterVector(zerosOf: testLayout)
     for index in huge.values.indices { huge.values[index] = 3e38 }
-    let payload = try UpdateCodec.dense.encode(huge).payload
+    let payload = try UpdateCodec.dense.encode(huge, seed: Seed(0)).payload
     let fleet = try withTemporaryFolder { folder in
       var fleet = try LockstepFleet(plan: plan, workers: Self.names, folder: folder)
       fleet.tamper = { $0 = altered($0, payload: payload) }

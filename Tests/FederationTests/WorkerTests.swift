@@ -3,6 +3,7 @@ import Digests
 import Federation
 import Files
 import Messages
+import Randomness
 import Rounds
 import Tensors
 import Testing
@@ -27,7 +28,7 @@ import Updates
       round: round, baseVersion: version, remaining: .seconds(60), accepted: accepted,
       adapter: AdapterDelivery(
         version: version, baseVersion: nil, state: adapter.digest,
-        payload: Payload(try UpdateCodec.dense.encode(adapter).payload)))
+        payload: Payload(try UpdateCodec.dense.encode(adapter, seed: Seed(0)).payload)))
   }
 
   /// Lets `worker` learn from `version`; gives what it remembers and sends.
@@ -57,6 +58,29 @@ import Updates
     }
     #expect(orders.count == 1 && repeated.payload == upload.payload)
     #expect(repeated.contribution.round == 2)
+  }
+
+  @Test func aWorkerWithoutMemoryMayBeAnotherMachineEachTime() throws {
+    var plan = plan
+    plan.updates.up = .stochasticTernary(density: 0.5)
+    plan.updates.openingVersionCount = 0
+    var worker = try worker(plan: plan)
+    let (memory, first) = try learn(&worker, version: 0)
+    var elsewhere = try self.worker(plan: plan)
+    #expect(try learn(&elsewhere, version: 0).upload.payload == first.payload)
+    var again = try self.worker(remembering: memory, plan: plan)
+    guard
+      case .send(.contribution(let repeated))? = try again.assigned(assignment(version: 0)).first
+    else {
+      Issue.record("the pending message was forgotten")
+      return
+    }
+    #expect(repeated.payload == first.payload)
+    // Refused or not, the next message is that of a worker who knows nothing of the first.
+    let (_, second) = try learn(&worker, version: 1)
+    var newcomer = try self.worker(plan: plan)
+    #expect(try learn(&newcomer, version: 1).upload.payload == second.payload)
+    #expect(worker.residualNorm == 0 && second.payload != first.payload)
   }
 
   @Test func whatWasNotAcceptedIsSentLater() throws {

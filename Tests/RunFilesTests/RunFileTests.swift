@@ -37,6 +37,17 @@ import Updates
     #expect(file.validation == nil && file.workers.isEmpty && file.threadCount == nil)
   }
 
+  @Test func aWorkerWithoutMemoryDrawsItsUpdates() throws {
+    let up = try read(Self.least + "updates: {up: {density: 0.1, memory: none}}").plan.updates.up
+    #expect(up == .stochasticTernary(density: 0.1))
+    let kept = try read(Self.least + "updates: {up: {memory: residual}}").plan.updates.up
+    #expect(kept == .ternary(density: 0.05))
+    #expect(
+      complaint(Self.least + "updates: {up: {memory: all}}").contains("expected residual or none"))
+    #expect(
+      complaint(Self.least + "updates: {down: {memory: none}}").contains("updates.down.memory"))
+  }
+
   @Test func everyKeyIsRead() throws {
     let file = try read(
       """

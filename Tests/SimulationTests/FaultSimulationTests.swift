@@ -49,7 +49,7 @@ import Testing
       (17, "a deadline went away with a clock that was put back"),
       (421, "huge updates made a version that was not finite"),
       (586, "a round that was due made a version of a run that the operator ended"),
-    (2598, "what could not be compressed was not reported as a failure"),
+      (2598, "what could not be compressed was not reported as a failure"),
       (20310, "a round that one input filled up and closed"),
     ] as [(UInt64, String)])
   func seedsThatBrokeAPromiseKeepIt(seed: UInt64, what: String) {

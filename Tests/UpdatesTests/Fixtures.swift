@@ -63,5 +63,21 @@ extension [UInt8] {
   }
 }
 
+extension UpdateCodec {
+  /// Encodes where draws do not matter.
+  func encode(_ delta: ParameterVector) throws(UpdateError) -> EncodedUpdate {
+    try encode(delta, seed: Seed(1))
+  }
+}
+
+extension ErrorFeedback {
+  /// Compresses where draws do not matter.
+  mutating func compress(
+    _ delta: ParameterVector, with codec: UpdateCodec
+  ) throws(UpdateError) -> EncodedUpdate {
+    try compress(delta, with: codec, seed: Seed(1))
+  }
+}
+
 /// The bytes of a 32-bit number, the lowest first.
 func bytes(_ number: UInt32) -> [UInt8] { (0..<4).map { UInt8(number >> (8 * $0) & 255) } }

@@ -8,7 +8,9 @@ import Testing
 
 /// Payloads that no encoder makes: every one is refused, or decodes to something harmless.
 @Suite struct HostilePayloadTests {
-  static let codecs: [UpdateCodec] = [.dense, .ternary(density: 0.2)]
+  static let codecs: [UpdateCodec] = [
+    .dense, .ternary(density: 0.2), .stochasticTernary(density: 0.2),
+  ]
   let layout = ParameterLayout([("a", [5, 8]), ("b", [3]), ("c", [2, 11])])
 
   @Test(arguments: codecs)
@@ -94,7 +96,7 @@ import Testing
     expect(.tensorOrder(expected: 0, found: 1), of: payload.replacing(Field.tensor, with: [1]))
     for (coding, name) in [
       (0, "0 (raw) in a ternary update"), (2, "2 (bitmap), which this version does not read"),
-      (3, "3 (rANS), which this version does not read"), (4, "4, which is unknown"),
+      (3, "3 (rANS), which this version does not read"), (5, "5, which is unknown"),
     ] {
       expect(
         .coding(tensor: 0, name: name),

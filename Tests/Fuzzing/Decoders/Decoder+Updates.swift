@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Randomness
 internal import Tensors
 internal import Updates
 
@@ -6,13 +7,15 @@ internal import Updates
 private let layout = ParameterLayout([("tensor0", [40]), ("tensor1", [3, 5]), ("tensor2", [1])])
 
 func decodeUpdates(_ bytes: [UInt8]) {
-  for codec in [UpdateCodec.dense, .ternary(density: 1), .ternary(density: 0.1)] {
+  for codec in [
+    UpdateCodec.dense, .ternary(density: 1), .ternary(density: 0.1), .stochasticTernary(density: 1),
+  ] {
     guard let vector = accepted({ try codec.decode(bytes, layout: layout) }) else { continue }
     precondition(vector.values.count == layout.count, "\(vector.values.count) values")
     precondition(vector.values.allSatisfy(\.isFinite), "a value that is not finite")
     precondition(
       bytes.count <= codec.maximumPayloadByteCount(for: layout), "\(bytes.count) bytes accepted")
-    let again = accepted { try codec.encode(vector).decoded }
+    let again = accepted { try codec.encode(vector, seed: Seed(1)).decoded }
     precondition(codec != .dense || again == vector, "a dense update that changes when sent on")
   }
   _ = accepted { try UpdateSummary(of: bytes, layout: layout) }
