@@ -39,7 +39,7 @@ let systemTargets: [Target] = [
     providers: [.apt(["libpcre2-dev"])]),
   .target(name: "COpenSSL", dependencies: ["COpenSSLSystem"], path: "Sources/C/COpenSSL"),
   .target(name: "CMessages", dependencies: ["CProtobufC"], path: "Sources/C/CMessages"),
-  .target(name: "CAllocator", path: "Sources/C/CAllocator"),
+  .target(name: "CPlatform", path: "Sources/C/CPlatform"),
   .target(name: "CKernels", path: "Sources/C/CKernels", cSettings: kernelFlags),
   .target(name: "CBlocks", path: "Sources/C/CBlocks", cSettings: kernelFlags),
 ]
@@ -48,7 +48,7 @@ let systemTargets: [Target] = [
 let modules: [Target] = [
   .target(name: "Randomness", swiftSettings: memorySafe),
   .target(name: "Digests", dependencies: ["COpenSSL"], swiftSettings: strict),
-  .target(name: "Files", dependencies: ["Digests"], swiftSettings: strict),
+  .target(name: "Files", dependencies: ["Digests", "CPlatform"], swiftSettings: strict),
   .target(
     name: "Tensors", dependencies: ["COpenBLAS", "CKernels", "Digests"], swiftSettings: strict),
   .target(name: "Rounds", dependencies: ["Digests", "Randomness"], swiftSettings: memorySafe),
@@ -101,7 +101,7 @@ let modules: [Target] = [
     dependencies: [
       "Network", "Federation", "Simulation", "RunFiles", "Training", "Models", "Tensors",
       "Checkpoints", "Tokenization", "Updates", "Rounds", "Messages", "Runs", "Files", "Digests",
-      "Randomness", "CAllocator",
+      "Randomness", "CPlatform",
       argumentParser, logging,
     ], swiftSettings: strict),
 ]

@@ -112,24 +112,15 @@ extension Coordinator {
   private mutating func commit(
     round: Int, _ contributions: [Contribution], at now: RunTime
   ) throws -> [Output] {
-    let mean: ParameterVector?
     do {
-      mean = try server.mean(of: contributions) { [log] digest in
-        try log.storedPayload(digest)
-      }
+      try server.commit(contributions) { [log] digest in try log.storedPayload(digest) }
     } catch {
-      guard let reason = lostPayload(error) else { throw error }
-      // Its worker still has it, or learns the same again: another round gives the same version.
-      return try decide(.aggregationFailed(round: round, reason: reason), at: now)
-    }
-    do {
-      try server.commit(mean, of: contributions)
-    } catch let error as UpdateError {
+      guard let reason = reasonToHoldAgain(error) else { throw error }
       // What is in memory may be half way to the next version.
       server = try ServerState(
         decoding: log.recovered().state, layout: identity.layout, plan: plan.updates
       ) { [log] in try log.storedPayload($0) }
-      return try decide(.aggregationFailed(round: round, reason: "\(error)"), at: now)
+      return try decide(.aggregationFailed(round: round, reason: reason), at: now)
     }
     let event = RoundEngine.Event.aggregated(round: round, version: server.version)
     let effects = engine.handle(event, at: now)
@@ -176,11 +167,12 @@ extension Coordinator {
 
 /// What became of a payload that was valid when it was stored; nil for errors that are not about
 /// one payload, as those of a disk that fails.
-private func lostPayload(_ error: any Error) -> String? {
+private func reasonToHoldAgain(_ error: any Error) -> String? {
   switch error {
   case RunError.missingPayload(let digest): "the stored payload \(digest) is gone"
   case RunError.damaged(_, let reason): reason
   case UpdateError.storage(.failed), UpdateError.storage(.full): nil
+  case UpdateError.diverged: "\(error)"
   case let error as UpdateError: "a stored payload has changed: \(error)"
   default: nil
   }

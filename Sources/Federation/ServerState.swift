@@ -42,26 +42,21 @@ struct ServerState {
     self.plan = plan
   }
 
-  /// The mean of the contributions' updates; nil when none weighs anything.
+  /// The next version: the mean of the contributions' updates, through the server's optimizer.
   ///
-  /// Updates are read in the order of `contributions` and never all decoded at once: the memory is
-  /// that of one accumulator.
-  func mean(
-    of contributions: [Contribution], payload: (Digest) throws -> Payload
-  ) throws -> ParameterVector? {
+  /// Updates are read in the order of `contributions`, block by block where that can be: beside the
+  /// adapter no other vector of its size is in memory.
+  /// - Throws: what `payload` throws, and `UpdateError` when an update cannot be read or there is no
+  ///   next version of finite numbers; the state is then of no use any more.
+  mutating func commit(
+    _ contributions: [Contribution], payload: (Digest) throws -> Payload
+  ) throws {
     let updates = try contributions.map { contribution in
       (payload: try payload(contribution.payload), weight: Double(contribution.exampleCount))
     }
-    return try plan.upCodec(from: version).mean(of: updates, layout: adapter.layout)
-  }
-
-  /// The next version: the mean of `contributions`, through the server's optimizer.
-  ///
-  /// - Throws: `UpdateError` when there is no next version of finite numbers; the state is then of
-  ///   no use any more.
-  mutating func commit(_ mean: ParameterVector?, of contributions: [Contribution]) throws {
-    guard let delta = mean else { return }
-    optimizer.apply(delta, to: &adapter)
+    try plan.upCodec(from: version).eachMeanBlock(of: updates, layout: adapter.layout) {
+      optimizer.apply($1, at: $0, to: &adapter)
+    }
     // Finite updates may be so large that their mean, or a step along it, is not.
     guard adapter.isFinite, optimizer.state.allSatisfy(\.isFinite) else {
       throw UpdateError.diverged(version: version + 1)

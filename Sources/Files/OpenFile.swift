@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import CPlatform
 internal import Glibc
 
 // Contract of the unsafe code: pointers into arrays and spans are used within the closure that
@@ -69,6 +70,11 @@ public final class OpenFile: Sendable {
       place += count
       rest = UnsafeRawBufferPointer(rebasing: rest[count...])
     }
+  }
+
+  /// Lets the system begin to put what was written there on the disk, without waiting for it.
+  func startWriting(_ range: Range<Int>) {
+    tern_start_writing(descriptor, Int64(range.lowerBound), Int64(range.count))
   }
 
   /// Cuts or extends the file.

@@ -121,6 +121,10 @@ extension PayloadDraft.State {
       } catch {
         return error
       }
+      // So that the sync at the end finds little to do.
+      let step = 4 << 20
+      let end = (byteCount + bytes.count) / step * step
+      if end > byteCount { file.startWriting(max(0, end - step)..<end) }
     case .spilling(let kept, let path):
       do {
         target = try Self.target(for: kept + bytes, path: path, limit: limit)

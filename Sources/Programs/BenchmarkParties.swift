@@ -193,7 +193,10 @@ private struct RandomLearner: Learner {
     from start: ParameterVector, version: Int, progress: (StepReport) throws -> Void
   ) throws -> TrainingResult {
     let shift = version * 7919 % values.count
-    let shifted = Array(values[shift...]) + values[..<shift]
+    let shifted = [Float](unsafeUninitializedCapacity: values.count) { buffer, count in
+      let rest = buffer.initialize(fromContentsOf: values[shift...])
+      count = buffer[rest...].initialize(fromContentsOf: values[..<shift])
+    }
     return TrainingResult(
       delta: ParameterVector(layout: layout, values: shifted), exampleCount: 1, tokenCount: 1,
       loss: 1)

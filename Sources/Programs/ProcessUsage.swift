@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import CAllocator
+internal import CPlatform
 internal import Foundation
 
 /// What a process has used so far.

@@ -27,10 +27,13 @@ public struct ErrorFeedback: Hashable, Sendable {
     _ delta: ParameterVector, with codec: UpdateCodec, seed: Seed
   ) throws(UpdateError) -> EncodedUpdate {
     var wanted = delta
-    wanted.add(residual)
+    // Of a vector as large as this, what need not be copied matters.
+    if residual.values.contains(where: { $0 != 0 }) { wanted.add(residual) }
     let encoded = try codec.encode(wanted, seed: seed)
-    guard codec.needsResidual else {
-      residual = ParameterVector(zerosOf: delta.layout)
+    guard codec.needsResidual, codec != .dense else {
+      if residual.values.contains(where: { $0 != 0 }) {
+        residual = ParameterVector(zerosOf: delta.layout)
+      }
       return encoded
     }
     wanted.add(encoded.decoded, scaledBy: -1)

@@ -44,61 +44,61 @@ extension UpdateCodec {
     return vector
   }
 
-  /// The mean of updates, each weighted: sum(w d) / sum(w); nil of none.
+  /// Hands the mean of updates, each weighted, to `body` block by block: sum(w d) / sum(w).
   ///
   /// Products and sums are in double precision, in the given order, and rounded once at the end.
-  /// Dense updates are read side by side, so that beside the mean only blocks are in memory;
-  /// ternary ones are added one after the other in their sparse form.
+  /// Dense updates are read side by side, so that only blocks are in memory; others are added one
+  /// after the other in their sparse form, and are one block.
   ///
-  /// - Throws: as `decode` does.
-  /// - Precondition: the weights are positive and finite.
-  public func mean(
-    of updates: [(payload: Payload, weight: Double)], layout: ParameterLayout
-  ) throws(UpdateError) -> ParameterVector? {
-    guard !updates.isEmpty else { return nil }
+  /// - Parameter body: takes the place of a block in the flat vector, and its values.
+  /// - Throws: as `decode` does, also between two blocks.
+  /// - Precondition: there are updates, and their weights are positive and finite.
+  public func eachMeanBlock(
+    of updates: [(payload: Payload, weight: Double)], layout: ParameterLayout,
+    _ body: (_ start: Int, UnsafeBufferPointer<Float>) -> Void
+  ) throws(UpdateError) {
+    precondition(!updates.isEmpty, "the mean of no updates")
     guard self == .dense else {
       var mean = WeightedMean(layout: layout)
       for (payload, weight) in updates {
         try mean.add(payload: try payload.inMemory(), codec: self, weight: weight)
       }
-      return mean.combined()
+      mean.combined()?.values.withUnsafeBufferPointer { body(0, $0) }
+      return
     }
     var sources: [(update: DenseUpdate, weight: Double)] = []
     for (payload, weight) in updates {
       precondition(weight > 0 && weight.isFinite, "an update with weight \(weight)")
       sources.append((try DenseUpdate(payload, layout: layout), weight))
     }
-    return try denseMean(of: sources, layout: layout)
+    try eachDenseMeanBlock(of: sources, layout: layout, body)
   }
 }
 
-private func denseMean(
-  of sources: [(update: DenseUpdate, weight: Double)], layout: ParameterLayout
-) throws(UpdateError) -> ParameterVector {
+private func eachDenseMeanBlock(
+  of sources: [(update: DenseUpdate, weight: Double)], layout: ParameterLayout,
+  _ body: (_ start: Int, UnsafeBufferPointer<Float>) -> Void
+) throws(UpdateError) {
   let totalWeight = sources.reduce(0) { $0 + $1.weight }
-  var mean = ParameterVector(zerosOf: layout)
   var sums = [Double](repeating: 0, count: blockCount)
-  try withValues(of: &mean) { (values) throws(UpdateError) in
-    try withBlock { (block) throws(UpdateError) in
-      try layout.eachBlock { (tensor, range) throws(UpdateError) in
-        let part = UnsafeMutableBufferPointer(rebasing: block[..<range.count])
-        for index in 0..<range.count { sums[index] = 0 }
-        for (update, weight) in sources {
-          try update.read(tensor, from: range.lowerBound, into: part)
-          sums.withUnsafeMutableBufferPointer { sums in
-            var index = 0
-            while index < part.count {
-              sums[index] += weight * Double(part[index])
-              index &+= 1
-            }
+  try withBlock { (block) throws(UpdateError) in
+    try layout.eachBlock { (tensor, range) throws(UpdateError) in
+      let part = UnsafeMutableBufferPointer(rebasing: block[..<range.count])
+      for index in part.indices { sums[index] = 0 }
+      for (update, weight) in sources {
+        try update.read(tensor, from: range.lowerBound, into: part)
+        sums.withUnsafeMutableBufferPointer { sums in
+          var index = 0
+          while index < part.count {
+            sums[index] += weight * Double(part[index])
+            index &+= 1
           }
         }
-        let start = layout.entries[tensor].offset + range.lowerBound
-        for index in 0..<range.count { values[start + index] = Float(sums[index] / totalWeight) }
       }
+      for index in part.indices { part[index] = Float(sums[index] / totalWeight) }
+      body(layout.entries[tensor].offset + range.lowerBound, UnsafeBufferPointer(part))
     }
   }
-  return mean
 }
 
 /// Calls `body` with room for one block.

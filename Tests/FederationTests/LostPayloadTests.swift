@@ -15,7 +15,7 @@ import Updates
   private final class FailingLog: RunLog {
     private let store: RunStore
     private var failures: [RunError]
-    private var hasBegun = false
+    private var contributed: Set<Digest> = []
 
     init(_ store: RunStore, failures: [RunError]) {
       self.store = store
@@ -23,13 +23,13 @@ import Updates
     }
 
     func append(_ event: RoundEngine.Event, at time: RunTime) throws {
-      hasBegun = true
       try store.append(event, at: time)
     }
 
     func record(
       _ contribution: Contribution, payload: Payload, event: RoundEngine.Event, at time: RunTime
     ) throws {
+      contributed.insert(payload.digest)
       try store.record(contribution, payload: payload, event: event, at: time)
     }
 
@@ -43,9 +43,9 @@ import Updates
 
     func makeDraft() -> PayloadDraft { store.makeDraft() }
 
-    /// Fails for contributions; the states of versions are read before they begin.
+    /// Fails for contributions, not for the states of versions.
     func storedPayload(_ digest: Digest) throws -> Payload {
-      if hasBegun, !failures.isEmpty { throw failures.removeFirst() }
+      if contributed.contains(digest), !failures.isEmpty { throw failures.removeFirst() }
       return try store.storedPayload(digest)
     }
 

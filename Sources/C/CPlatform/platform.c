@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tern_allocator.h"
+#define _GNU_SOURCE
+#include "tern_platform.h"
 
+#include <fcntl.h>
 #include <malloc.h>
 
 void tern_give_freed_memory_back(void) {
@@ -9,5 +11,11 @@ void tern_give_freed_memory_back(void) {
   mallopt(M_MMAP_THRESHOLD, 4 << 20);
   mallopt(M_TRIM_THRESHOLD, 4 << 20);
   mallopt(M_ARENA_MAX, 2);
+#endif
+}
+
+void tern_start_writing(int descriptor, long long offset, long long count) {
+#ifdef SYNC_FILE_RANGE_WRITE
+  sync_file_range(descriptor, offset, count, SYNC_FILE_RANGE_WRITE);
 #endif
 }
