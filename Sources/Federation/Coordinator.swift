@@ -115,6 +115,9 @@ public struct Coordinator {
       plan.updates.opening.maximumPayloadByteCount(for: identity.layout))
   }
 
+  /// How long writing the journal has taken since this was asked last.
+  func takeWritingTime() -> Duration { log.takeWritingTime() }
+
   /// Where the uploads of `worker` arrive.
   func inbox(of worker: WorkerID) -> PayloadInbox { log.inbox(of: worker.rawValue) }
 

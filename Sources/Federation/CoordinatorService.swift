@@ -108,11 +108,19 @@ extension CoordinatorService {
     guard !hasFailed else { return }
     do {
       carryOut(try coordinator.handle(input, at: .now))
+      noteSlowDisk(coordinator.takeWritingTime())
     } catch {
       // What is in memory may be ahead of the journal: nothing may be decided from it any more.
       hasFailed = true
       ending.finish(throwing: error)
     }
+  }
+
+  /// Whoever watches should know why everything takes so long: senders wait for the journal.
+  private func noteSlowDisk(_ time: Duration) {
+    guard time > slowWritingLimit else { return }
+    log.warning(
+      "the disk is slow, and everybody waits for it", metadata: ["one write took": "\(time)"])
   }
 
   private func carryOut(_ outputs: [Coordinator.Output]) {
@@ -269,6 +277,9 @@ extension CoordinatorService {
 /// How long workers that were away may take to hear that the run is over: more than the longest
 /// delay between two of their tries.
 private let farewellLimit = Duration.seconds(20)
+
+/// Writing down what one message brought about takes milliseconds where a disk is in order.
+private let slowWritingLimit = Duration.milliseconds(250)
 
 /// How many messages may wait for a connection: a worker is owed an assignment, a receipt, a
 /// release and a few heartbeats at most.

@@ -36,6 +36,14 @@ public protocol RunLog {
 
   /// The engine as the last event left it, and the state of the last version.
   func recovered() throws -> (engine: RoundEngine, state: [UInt8])
+
+  /// How long writing has taken since this was asked last.
+  func takeWritingTime() -> Duration
+}
+
+extension RunLog {
+  /// No time at all, for what is not on a disk.
+  public func takeWritingTime() -> Duration { .zero }
 }
 
 /// A version, as a coordinator writes it down.

@@ -90,6 +90,8 @@ private func newContext(isServer: Bool) throws(NetworkError) -> OpaquePointer {
   }
   let isConfigured =
     tern_ssl_ctx_set_protocol_range(handle, TLS1_3_VERSION, TLS1_3_VERSION) == 1
+    // The one that every implementation has, and the fastest where the processor helps.
+    && SSL_CTX_set_ciphersuites(handle, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384") == 1
     // Tickets would be written after the handshake, and resumption would skip certificates.
     && SSL_CTX_set_num_tickets(handle, 0) == 1
   guard isConfigured else {

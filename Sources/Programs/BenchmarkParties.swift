@@ -100,7 +100,7 @@ public struct BenchmarkCoordinator: Sendable {
       toFile: "\(setting.folder)/port", atomically: true, encoding: .utf8)
     let record = Mutex(Record())
     let service = CoordinatorService(
-      coordinator: coordinator, transport: server, pool: ComputePool(threadCount: 1),
+      coordinator: consume coordinator, transport: server, pool: ComputePool(threadCount: 1),
       evaluate: nil, log: log, observe: { event in record.withLock { note(event, in: &$0) } })
     _ = try await service.run()
     let end = ProcessUsage.current()
@@ -168,6 +168,7 @@ public struct BenchmarkWorker: Sendable {
         coreCount: processorCount, memory: nil, makeLearner: { _ in learner }),
       transport: client, pool: ComputePool(threadCount: 1), seed: 1,
       givingUpAfter: .seconds(60), log: log)
+    keepMemoryWarm()
     let begin = ProcessUsage.current()
     _ = try await service.run()
     let traffic = client.traffic.withLock { $0 }

@@ -61,7 +61,8 @@ public struct CoordinatorProgram: Sendable {
     try opened()
     let reporter = try RunReporter(metricsPath: "\(folder)/metrics.jsonl")
     let service = CoordinatorService(
-      coordinator: coordinator, transport: transport, pool: pool, evaluate: evaluate, log: log,
+      coordinator: consume coordinator, transport: transport, pool: pool, evaluate: evaluate,
+      log: log,
       observe: { reporter.observe($0) })
     let adapterFolder = "\(folder)/adapter"
     let outcome = try await withThrowingTaskGroup(of: Void.self) { group in

@@ -27,3 +27,7 @@ struct ProcessUsage: Codable, Sendable {
 /// Lets the memory of large vectors go back to the system as soon as they are freed: for a process
 /// whose memory must stay flat for days.
 func keepMemoryFlat() { tern_give_freed_memory_back() }
+
+/// Keeps the memory of vectors that are freed for those that come next: for a process that makes
+/// the same ones again and again.
+func keepMemoryWarm() { tern_keep_freed_memory() }

@@ -48,6 +48,7 @@ public func serve(
   _ origin: RunOrigin, passphrase: Passphrase?, log: Logger
 ) async throws -> CoordinatorProgram.Result {
   raiseDescriptorLimit()
+  keepMemoryFlat()
   let file = try RunFile(path: origin.runFile, overrides: origin.overrides)
   let folder = "\(file.coordinator.runs)/\(file.plan.run)"
   let server = try await makeServer(for: file, folder: folder, passphrase: passphrase, log: log)

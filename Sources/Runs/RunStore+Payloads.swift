@@ -114,7 +114,9 @@ extension RunStore {
     for payload in payloads where payload.byteCount > PayloadFolder.inlineByteCount {
       // What is there is left alone, unless the disk has damaged it.
       if try hasPayload(payload.digest), (try? self.payload(of: payload.digest)) != nil { continue }
-      try storing { () throws(FileError) in try files.keep(payload) }
+      try timingWrites { () throws(RunError) in
+        try storing { () throws(FileError) in try files.keep(payload) }
+      }
     }
   }
 

@@ -4,6 +4,7 @@ public import Files
 internal import FoundationEssentials
 internal import GRDB
 public import Rounds
+internal import Synchronization
 
 /// All that a run must not forget: what it is, its journal, payloads, commits and snapshots.
 ///
@@ -28,6 +29,7 @@ public final class RunStore: Sendable {
   /// The files of large payloads; nil in memory.
   let files: PayloadFolder?
   private let lock: FolderLock?
+  private let writingTime = Mutex(Duration.zero)
 
   private init(
     _ record: RunRecord, path: String, database: any DatabaseWriter, files: PayloadFolder?,
@@ -191,7 +193,33 @@ extension RunStore {
 // MARK: - Transactions
 
 extension RunStore {
+  /// How long transactions and the syncing of files have taken since this was asked last.
+  public func takeWritingTime() -> Duration {
+    writingTime.withLock { time in
+      defer { time = .zero }
+      return time
+    }
+  }
+
+  /// Notes how long `body` takes.
+  func timingWrites<Value>(
+    _ body: () throws(RunError) -> Value
+  ) throws(RunError) -> Value {
+    let begin = ContinuousClock.now
+    defer {
+      let spent = ContinuousClock.now - begin
+      writingTime.withLock { $0 += spent }
+    }
+    return try body()
+  }
+
   func write<Value>(_ body: (Database) throws -> Value) throws(RunError) -> Value {
+    try timingWrites { () throws(RunError) in try writeUntimed(body) }
+  }
+
+  private func writeUntimed<Value>(
+    _ body: (Database) throws -> Value
+  ) throws(RunError) -> Value {
     do {
       return try database.write(body)
     } catch {

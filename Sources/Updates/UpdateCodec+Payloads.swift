@@ -32,16 +32,22 @@ extension UpdateCodec {
   ) throws(UpdateError) -> ParameterVector {
     guard self == .dense else { return try decode(try payload.inMemory(), layout: layout) }
     let update = try DenseUpdate(payload, layout: layout)
-    var vector = ParameterVector(zerosOf: layout)
-    try withValues(of: &vector) { (values) throws(UpdateError) in
-      try layout.eachBlock { (tensor, range) throws(UpdateError) in
-        let start = layout.entries[tensor].offset + range.lowerBound
-        try update.read(
-          tensor, from: range.lowerBound,
-          into: UnsafeMutableBufferPointer(rebasing: values[start..<(start + range.count)]))
+    var failure: UpdateError?
+    let values = [Float](unsafeUninitializedCapacity: layout.count) { values, count in
+      do throws(UpdateError) {
+        try layout.eachBlock { (tensor, range) throws(UpdateError) in
+          let start = layout.entries[tensor].offset + range.lowerBound
+          try update.read(
+            tensor, from: range.lowerBound,
+            into: UnsafeMutableBufferPointer(rebasing: values[start..<(start + range.count)]))
+        }
+        count = layout.count
+      } catch {
+        failure = error
       }
     }
-    return vector
+    if let failure { throw failure }
+    return ParameterVector(layout: layout, values: values)
   }
 
   /// Hands the mean of updates, each weighted, to `body` block by block: sum(w d) / sum(w).
@@ -109,17 +115,6 @@ private func withBlock(
   defer { block.deallocate() }
   block.initialize(repeating: 0)
   try body(block)
-}
-
-/// Calls `body` with the values of `vector` to change.
-private func withValues(
-  of vector: inout ParameterVector,
-  _ body: (UnsafeMutableBufferPointer<Float>) throws(UpdateError) -> Void
-) throws(UpdateError) {
-  let outcome = vector.values.withUnsafeMutableBufferPointer { values in
-    Result { () throws(UpdateError) in try body(values) }
-  }
-  try outcome.get()
 }
 
 extension Payload {

@@ -66,6 +66,7 @@ struct SlowDiskTests {
     #expect(.now - begin > .milliseconds(4 * 4 * Self.milliseconds))
     #expect(try site.bytes(of: Site.adapter) == adapter)
     #expect(early > 0 && late - early < 16 << 20, "from \(early) to \(late) bytes")
+    #expect(site.lineCount(of: "coordinator.log", with: "the disk is slow") > 0)
     // Nobody was taken for dead meanwhile.
     for worker in Site.workers {
       #expect(

@@ -87,9 +87,9 @@ import Testing
     let engine = try TLSEngine(context: TLSContext(ann), host: "localhost")
     _ = engine.handshake()
     let hello = output(of: engine)
-    try await besideAGoodWorker(settings: patience(.milliseconds(300))) { port in
+    try await besideAGoodWorker(settings: patience(.seconds(3))) { port in
       try await RawPeer(port: port).converse(saying: hello.dropLast(1))
-      #expect(await log.line(with: "no TLS handshake within 0.3 seconds") != nil)
+      #expect(await log.line(with: "no TLS handshake within 3.0 seconds") != nil)
       // All of the first flight, and then nothing.
       let answer = try await RawPeer(port: port).converse(saying: hello)
       #expect(answer.count > 500)

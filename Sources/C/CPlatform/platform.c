@@ -14,6 +14,14 @@ void tern_give_freed_memory_back(void) {
 #endif
 }
 
+void tern_keep_freed_memory(void) {
+#ifdef M_MMAP_THRESHOLD
+  // The largest threshold there is; memory that the system gives has to be cleared first.
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 512 << 20);
+#endif
+}
+
 void tern_start_writing(int descriptor, long long offset, long long count) {
 #ifdef SYNC_FILE_RANGE_WRITE
   sync_file_range(descriptor, offset, count, SYNC_FILE_RANGE_WRITE);

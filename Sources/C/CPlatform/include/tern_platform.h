@@ -7,6 +7,9 @@
 // pools of small ones. Without it, after some large blocks came and went, it keeps theirs, too.
 void tern_give_freed_memory_back(void);
 
+// Makes the C library keep the memory of freed blocks, even of large ones, for the next.
+void tern_keep_freed_memory(void);
+
 // Lets the system begin to put `count` bytes of a file from `offset` on on the disk, without
 // waiting for it. It promises nothing: a sync does.
 void tern_start_writing(int descriptor, long long offset, long long count);
