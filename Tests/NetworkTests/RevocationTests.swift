@@ -137,7 +137,7 @@ import Testing
 
   @Test func aCertificateIsRenewedWhileASessionGoesOn() async throws {
     let log = LogRecorder()
-    let ann = try authority.worker("ann", validity: .lasting(.seconds(15)))
+    let ann = try authority.worker("ann", validity: .lasting(.seconds(8)))
     let first = try Certificate(path: ann.certificatePath)
     let end = try #require(first.notAfter) + .seconds(1)
     let payload = noise(256 << 10)
