@@ -73,8 +73,8 @@ extension Coordinator {
       ledger = RoundLedger(number: assignment.round, opened: now)
       outputs.append(.report(.opened(round: assignment.round, version: version)))
     }
-    let delivery = try delivery(to: entry)
-    ledger.sentByteCount += delivery.map { $0.payload.byteCount - $0.offset } ?? 0
+    let delivery = try delivery(to: entry, &outputs)
+    ledger.sentByteCount += delivery?.missingByteCount ?? 0
     sessions.note(heldVersion: version, state: server.replicaDigest, on: connection)
     let accepted = server.accepted[assignment.worker].map {
       AssignmentMessage.Accepted(version: $0.baseVersion, payload: $0.payload)
@@ -86,26 +86,46 @@ extension Coordinator {
     return outputs + [.send(connection, .assignment(message))]
   }
 
-  /// What brings a worker to the current version: nothing, the last change, or a snapshot; what
-  /// arrived of it before its last connection was lost is not sent again.
-  private func delivery(to entry: SessionTable.Entry) throws -> AdapterDelivery? {
+  /// What brings a worker to the current version with the fewest bytes: nothing, the changes since
+  /// the version that it holds, or a snapshot; what arrived of it before its last connection was
+  /// lost is not sent again.
+  private func delivery(
+    to entry: SessionTable.Entry, _ outputs: inout [Output]
+  ) throws -> AdapterDelivery? {
     let state = server.replicaDigest
     if entry.heldVersion == version, entry.heldState == state { return nil }
-    let base: Int?
-    let payload: Payload
-    if let last = server.lastBroadcast, entry.heldVersion == version - 1,
-      entry.heldState == last.from
-    {
-      (base, payload) = (version - 1, last.payload)
-    } else if let snapshot = server.snapshot {
-      (base, payload) = (nil, snapshot)
-    } else {
+    guard let snapshot = server.snapshot else {
       throw FederationError.damagedState("version \(version) has no snapshot")
     }
-    let offset = entry.heldPart.map { $0.digest == payload.digest ? $0.byteCount : 0 } ?? 0
-    return AdapterDelivery(
-      version: version, baseVersion: base, state: state, payload: payload,
-      offset: min(offset, payload.byteCount))
+    func delivery(_ payload: Payload, from base: Int?) -> AdapterDelivery {
+      let offset = entry.heldPart.map { $0.digest == payload.digest ? $0.byteCount : 0 } ?? 0
+      return AdapterDelivery(
+        version: version, baseVersion: base, state: state, payload: payload,
+        offset: min(offset, payload.byteCount))
+    }
+    let whole = delivery(snapshot, from: nil)
+    guard let held = entry.heldVersion, let heldState = entry.heldState,
+      let broadcasts = server.broadcasts(after: held, held: heldState)
+    else { return whole }
+    do {
+      let change = delivery(try change(by: broadcasts), from: held)
+      return change.missingByteCount <= whole.missingByteCount ? change : whole
+    } catch {
+      guard let reason = reasonToHoldAgain(error) else { throw error }
+      outputs.append(
+        .report(.disregarded(what: "the changes since version \(held)", reason: reason)))
+      return whole
+    }
+  }
+
+  /// One broadcast as it is, several in a sequence.
+  private func change(by broadcasts: [ServerState.Broadcast]) throws -> Payload {
+    let payloads = try broadcasts.map { broadcast in
+      if let last = server.lastBroadcast, last.digest == broadcast.payload { return last }
+      return try log.storedPayload(broadcast.payload)
+    }
+    if payloads.count == 1 { return payloads[0] }
+    return Payload(UpdateSequence.payload(of: try payloads.map { try $0.bytes() }))
   }
 
   /// The next version, journalled and synced before anyone hears of it.
@@ -126,7 +146,7 @@ extension Coordinator {
     let effects = engine.handle(event, at: now)
     let commit = LoggedCommit(
       version: server.version, round: round, adapter: server.adapterDigest,
-      contributions: contributions, broadcast: server.lastBroadcast?.payload,
+      contributions: contributions, broadcast: server.lastBroadcast,
       state: try server.stored(in: log), engine: engine, event: event)
     try log.commit(commit, at: now)
     let report = RunEvent.Commit(
@@ -163,6 +183,11 @@ extension Coordinator {
   private func send(_ message: CoordinatorMessage, to worker: WorkerID) -> [Output] {
     sessions.connection(of: worker).map { [.send($0, message)] } ?? []
   }
+}
+
+extension AdapterDelivery {
+  /// How much of the payload has to be sent.
+  fileprivate var missingByteCount: Int { payload.byteCount - offset }
 }
 
 /// What became of a payload that was valid when it was stored; nil for errors that are not about

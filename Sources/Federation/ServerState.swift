@@ -18,14 +18,24 @@ struct ServerState {
   private(set) var replicaDigest: Digest
   /// What every worker can start from, as it is sent; nil until the state was stored.
   private(set) var snapshot: Payload?
-  /// The message that brought the workers here from the version before, and what they held then.
-  private(set) var lastBroadcast: (payload: Payload, from: Digest)?
+  /// The message that brought the workers here from the version before.
+  private(set) var lastBroadcast: Payload?
+  /// The last messages, oldest first: as many as are together no longer than a snapshot.
+  private var broadcasts: [Broadcast]
   /// The last contribution of each worker that is part of the adapter.
   private(set) var accepted: [WorkerID: Contribution]
   /// What the workers hold, where changes are sent; nil where they hold the adapter itself.
   private var broadcaster: Broadcaster?
   private var optimizer: ServerOptimizer
   private let plan: UpdatePlan
+
+  /// A message that brought the workers from one version to the next.
+  struct Broadcast: Codable {
+    let payload: Digest
+    let byteCount: Int
+    /// The digest of what they held before.
+    let from: Digest
+  }
 
   /// What the workers hold.
   var replica: ParameterVector { broadcaster?.replica ?? adapter }
@@ -38,6 +48,7 @@ struct ServerState {
     replicaDigest = adapterDigest
     broadcaster = plan.down == .dense ? nil : Broadcaster(replica: adapter)
     accepted = [:]
+    broadcasts = []
     optimizer = ServerOptimizer(rule: plan.server, layout: adapter.layout)
     self.plan = plan
   }
@@ -62,7 +73,15 @@ struct ServerState {
       throw UpdateError.diverged(version: version + 1)
     }
     adapterDigest = adapter.digest
-    try broadcast()
+    do {
+      try broadcast()
+    } catch UpdateError.nonFiniteInput {
+      throw UpdateError.diverged(version: version + 1)
+    }
+    // So may what is sent of the step, added to what the workers hold.
+    guard broadcaster?.replica.isFinite ?? true else {
+      throw UpdateError.diverged(version: version + 1)
+    }
     for contribution in contributions { accepted[contribution.worker] = contribution }
     version += 1
   }
@@ -70,24 +89,45 @@ struct ServerState {
   private mutating func broadcast() throws {
     // A whole adapter leaves nothing over that would have to be remembered.
     let update = try broadcaster?.broadcast(adapter, with: plan.down)
-    lastBroadcast = update.map { (Payload($0.payload), replicaDigest) }
+    lastBroadcast = update.map { Payload($0.payload) }
+    if let lastBroadcast {
+      broadcasts.append(
+        Broadcast(
+          payload: lastBroadcast.digest, byteCount: lastBroadcast.byteCount, from: replicaDigest))
+    }
+    let limit = min(
+      UpdateSequence.byteLimit, UpdateCodec.dense.maximumPayloadByteCount(for: adapter.layout))
+    while broadcasts.count > Self.broadcastLimit
+      || UpdateSequence.byteCount(of: broadcasts.lazy.map(\.byteCount)) > limit,
+      broadcasts.count > 1
+    {
+      broadcasts.removeFirst()
+    }
     replicaDigest = broadcaster?.replica.digest ?? adapterDigest
+  }
+
+  /// So many messages are remembered at the most.
+  private static let broadcastLimit = 256
+
+  /// The messages that lead from `version`, held as `state`, to this one, in order; nil when a
+  /// snapshot is shorter, or `state` is not what that version was.
+  func broadcasts(after version: Int, held state: Digest) -> [Broadcast]? {
+    let missing = self.version - version
+    guard missing > 0, missing <= broadcasts.count else { return nil }
+    let messages = broadcasts.suffix(missing)
+    return messages.first?.from == state ? Array(messages) : nil
   }
 }
 
 extension ServerState {
   private struct Header: Codable {
-    struct Broadcast: Codable {
-      var payload: Digest
-      var from: Digest
-    }
     var version: Int
     var layout: Digest
     var accepted: [Contribution]
     var adapter: Digest
     var replica: Digest?
     var optimizer: [Digest]
-    var broadcast: Broadcast?
+    var broadcasts: [Broadcast]
   }
 
   /// The state as it is stored; its vectors are written to drafts of `log`.
@@ -104,7 +144,7 @@ extension ServerState {
       version: version, layout: adapter.layout.digest,
       accepted: accepted.values.sorted { $0.worker < $1.worker }, adapter: whole.digest,
       replica: replica?.digest, optimizer: averages.map(\.digest),
-      broadcast: lastBroadcast.map { .init(payload: $0.payload.digest, from: $0.from) })
+      broadcasts: broadcasts)
     snapshot = replica ?? whole
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
@@ -140,7 +180,8 @@ extension ServerState {
     broadcaster = try header.replica.map { Broadcaster(replica: try vector($0)) }
     replicaDigest = broadcaster?.replica.digest ?? adapterDigest
     snapshot = try payload(header.replica ?? header.adapter)
-    lastBroadcast = try header.broadcast.map { (try payload($0.payload), $0.from) }
+    broadcasts = header.broadcasts
+    lastBroadcast = try broadcasts.last.map { try payload($0.payload) }
     accepted = Dictionary(
       header.accepted.map { ($0.worker, $0) }, uniquingKeysWith: { _, last in last })
     optimizer = try ServerOptimizer(

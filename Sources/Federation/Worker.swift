@@ -172,7 +172,7 @@ public struct Worker {
         throw FederationError.unexpected("a change of version \(base), which is not here")
       }
       adapter = replica.adapter
-      adapter.add(try plan.updates.down.decode(delivery.payload, layout: layout))
+      try follow(delivery, from: base, &adapter)
     } else {
       adapter = try UpdateCodec.dense.decode(delivery.payload, layout: layout)
     }
@@ -183,6 +183,21 @@ public struct Worker {
           + delivery.state.short)
     }
     replica = (delivery.version, adapter)
+  }
+
+  /// One change is sent as it is, several in a sequence.
+  private func follow(
+    _ delivery: AdapterDelivery, from base: Int, _ adapter: inout ParameterVector
+  ) throws {
+    let codec = plan.updates.down
+    guard delivery.version - base > 1 else {
+      return adapter.add(try codec.decode(delivery.payload, layout: layout))
+    }
+    for update in try UpdateSequence.updates(
+      in: delivery.payload.bytes(), count: delivery.version - base)
+    {
+      adapter.add(try codec.decode(update, layout: layout))
+    }
   }
 
   /// The same for every upload from one version, so that doing it again gives the same bytes.

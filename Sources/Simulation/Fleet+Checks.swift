@@ -173,6 +173,7 @@ extension Fleet {
       try require(
         // A round may be filled up and closed by one and the same input.
         assignment.baseVersion <= oracle.version, "assigns version \(assignment.baseVersion)")
+      if let delivery = assignment.adapter { try checkDelivery(delivery, to: who) }
       try require(
         assignment.remaining <= scenario.plan.rounds.deadline, "more time than the rules give")
       try require(
@@ -189,6 +190,14 @@ extension Fleet {
         "finished with version \(finished.version)")
     case .receipt, .welcome, .refused, .released, .heartbeat, .renewed: break
     }
+  }
+
+  private mutating func checkDelivery(_ delivery: AdapterDelivery, to who: WorkerID) throws {
+    let snapshot = UpdateCodec.dense.maximumPayloadByteCount(for: scenario.layout)
+    try require(
+      delivery.payload.byteCount <= snapshot,
+      "sends \(who) \(delivery.payload.byteCount) bytes where a snapshot has \(snapshot)")
+    if let base = delivery.baseVersion, delivery.version - base > 1 { tally.catchUpCount += 1 }
   }
 
   func checkEvaluated(_ version: Int, _ adapter: ParameterVector) throws {

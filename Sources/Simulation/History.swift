@@ -50,6 +50,8 @@ public struct FaultTally: Codable, Equatable, Sendable {
   public internal(set) var completedCount = 0
   /// Runs that ended with the very bits of the undisturbed run, as they had to.
   public internal(set) var comparedCount = 0
+  /// How often a worker made up for several versions by their changes.
+  public internal(set) var catchUpCount = 0
   /// Faults, by kind.
   public internal(set) var faults: [Fault: Int] = [:]
 
@@ -67,6 +69,7 @@ public struct FaultTally: Codable, Equatable, Sendable {
     sum.recoveryCount += other.recoveryCount
     sum.completedCount += other.completedCount
     sum.comparedCount += other.comparedCount
+    sum.catchUpCount += other.catchUpCount
     sum.faults.merge(other.faults, uniquingKeysWith: +)
   }
 }

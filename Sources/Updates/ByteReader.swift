@@ -9,6 +9,9 @@ struct ByteReader {
 
   init(_ bytes: ArraySlice<UInt8>) { rest = bytes }
 
+  /// The number of bytes not yet read.
+  var remaining: Int { rest.count }
+
   /// Refuses a source in which fewer than `count` bytes are left.
   func require(_ count: Int) throws(UpdateError) {
     guard count <= rest.count else { throw .truncated(needed: count, available: rest.count) }

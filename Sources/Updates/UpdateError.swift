@@ -52,7 +52,11 @@ public enum UpdateError: Error, Equatable {
   case indexBeyondTensor(tensor: Int, count: Int)
   /// A bit set after a tensor's last symbol.
   case padding(tensor: Int)
-  /// Bytes after the last tensor.
+  /// A sequence of more or fewer updates than there are versions to make up for.
+  case updateCount(expected: Int, found: Int)
+  /// A sequence of updates that is too long.
+  case sequenceLength(limit: Int, found: Int)
+  /// Bytes after the last tensor, or after the last update of a sequence.
   case trailingBytes(Int)
   /// Values so large that no finite scale could carry them at this density.
   case magnitude(Double)
@@ -108,7 +112,9 @@ extension UpdateError: CustomStringConvertible {
     case .tensorCount(let expected, let found): "\(found) tensors, the layout has \(expected)"
     case .layout(let expected, let found):
       "made for layout \(found.short), this adapter's is \(expected.short)"
-    case .trailingBytes(let count): "\(count) bytes after its last tensor"
+    case .updateCount(let expected, let found): "\(found) updates where \(expected) belong"
+    case .sequenceLength(let limit, let found): "\(found) bytes, \(limit) are the most"
+    case .trailingBytes(let count): "\(count) bytes after its end"
     default: tensorFault
     }
   }

@@ -35,15 +35,19 @@ struct LockstepFleet {
   private let wrap: (RunStore) -> any RunLog
   /// Changes an upload on its way, to see what a bad one does.
   var tamper: (inout Upload) throws -> Void = { _ in }
+  /// What workers say instead of the digest of what they hold.
+  var claimedState: Digest?
+  /// The adapters and changes that workers were sent.
+  private(set) var deliveries: [AdapterDelivery] = []
 
   init(
     plan: RunPlan, workers names: [String], folder: String,
-    log wrap: @escaping (RunStore) -> any RunLog = { $0 }
+    layout: ParameterLayout = testLayout, log wrap: @escaping (RunStore) -> any RunLog = { $0 }
   ) throws {
     self.wrap = wrap
     self.plan = plan
     self.folder = folder
-    layout = testLayout
+    self.layout = layout
     try startCoordinator()
     for name in names { try startWorker(name) }
   }
@@ -92,6 +96,18 @@ struct LockstepFleet {
     }
   }
 
+  /// Cuts a worker off, which goes on holding what it holds.
+  mutating func disconnect(_ name: String) {
+    guard let id = WorkerID(rawValue: name), let connection = connections.removeValue(forKey: id)
+    else { return }
+    inbox.append(.closed(connection, reason: "cut off"))
+  }
+
+  mutating func reconnect(_ name: String) throws {
+    guard let id = WorkerID(rawValue: name), connections[id] == nil else { return }
+    connect(id)
+  }
+
   private mutating func connect(_ id: WorkerID) {
     connectionCount += 1
     let connection = ConnectionID(connectionCount)
@@ -102,7 +118,8 @@ struct LockstepFleet {
         connection, id, address: "here",
         Hello(
           software: "test", model: model, layout: nil, heldVersion: held?.version,
-          heldState: held?.state, memoryByteCount: 1, coreCount: 1, exampleCount: 0),
+          heldState: held.map { claimedState ?? $0.state }, memoryByteCount: 1, coreCount: 1,
+          exampleCount: 0),
         part: nil))
   }
 
@@ -153,6 +170,7 @@ struct LockstepFleet {
     else { return }
     switch message {
     case .assignment(let assignment):
+      if let delivery = assignment.adapter { deliveries.append(delivery) }
       try obey(worker.assigned(assignment), &worker, on: connection)
     case .released(let round, let reason):
       try obey(worker.released(round: round, reason: reason), &worker, on: connection)

@@ -33,8 +33,10 @@ def messages():
     pattern = r'name: "(\w+)",\s*message: \.(\w+)\(.*?golden:\s*((?:\s*\+?\s*"[0-9a-f]*")+)'
     for name, side, golden in re.findall(pattern, text, re.S):
         data = bytes.fromhex("".join(re.findall(r'"([0-9a-f]*)"', golden)))
-        put(f"{side}-messages", name, b"\x07" + data)
-        streams[f"{side}-messages"] += data
+        decoder = {"newcomer": "worker", "authority": "coordinator"}.get(side, side) + "-messages"
+        put(decoder, name, b"\x07" + data)
+        # Those of an enrolment have a connection of their own.
+        streams[decoder] += data if decoder.startswith(side) else b""
     for decoder, stream in streams.items():
         put(decoder, "all", b"\x3f" + stream)
 
@@ -72,6 +74,15 @@ def updates():
             (1, 0, 0, 0, b"")]))
     put("updates", "ternary-sparse", container(1, [
         (1, 3, 2, 0.5, rice([(7, 1), (8, 0)], 3)), (1, 0, 0, 0, b""), (1, 0, 1, 2, rice([(0, 1)], 0))]))
+    exact = struct.pack("<IIfIf", 2, 1, -3.0, 5, 2.0)
+    drawn = [(4, 0, 4, 0.5, exact + rice([(0, 1), (9, 0)], 0)),
+             (4, 1, 1, 0.5, struct.pack("<I", 0) + rice([(14, 0)], 1)),
+             (4, 0, 0, 0.5, struct.pack("<I", 0))]
+    put("updates", "stochastic", container(4, drawn))
+    one = container(1, [(1, 0, 0, 0, b"")] * 3)
+    two = container(1, [(1, 2, 5, 0.5, rice(golden, 2)), (1, 0, 0, 0, b""), (1, 0, 0, 0, b"")])
+    put("updates", "sequence", b"TRNS" + struct.pack("<BBH", 1, 0, 2)
+        + b"".join(struct.pack("<I", len(update)) + update for update in (one, two)))
 
 
 def layout_digest(shapes):

@@ -15,6 +15,7 @@ import Testing
       #expect(tally.faults[fault, default: 0] > 0, "\(fault)")
     }
     #expect(tally.recoveryCount > 100 && tally.comparedCount > 40)
+    #expect(tally.catchUpCount > 0)
     #expect(tally.versionCount > 500 && tally.writeCount > tally.versionCount)
   }
 
@@ -49,7 +50,7 @@ import Testing
       (17, "a deadline went away with a clock that was put back"),
       (421, "huge updates made a version that was not finite"),
       (586, "a round that was due made a version of a run that the operator ended"),
-      (2598, "what could not be compressed was not reported as a failure"),
+      (2598, "failed compression was not reported, and a replica of infinite numbers stored"),
       (20310, "a round that one input filled up and closed"),
     ] as [(UInt64, String)])
   func seedsThatBrokeAPromiseKeepIt(seed: UInt64, what: String) {

@@ -16,6 +16,8 @@ import Testing
     .riceParameter(tensor: 1, found: 99), .scale(tensor: 1), .nonFinite(tensor: 1, index: 2),
     .sectionLength(tensor: 1, expected: 2, found: 3), .indexBeyondTensor(tensor: 1, count: 2),
     .padding(tensor: 1), .trailingBytes(1), .optimizerState(expected: 1, found: 2),
+    .magnitude(1e39), .exactValues(tensor: 1), .updateCount(expected: 1, found: 2),
+    .sequenceLength(limit: 1, found: 2),
   ]
 
   @Test(arguments: errors)

@@ -9,10 +9,12 @@ func decodeWorkerMessages(_ bytes: [UInt8]) {
   guard let worker = WorkerID(rawValue: "worker-1") else { return }
   decodeMessages(bytes) { MessageReader<WorkerMessage>(from: worker, limits: limits) }
   decodeMessages(bytes) { MessageReader<WorkerMessage>(from: worker, limits: .stranger) }
+  decodeMessages(bytes) { MessageReader<Enrolment>() }
 }
 
 func decodeCoordinatorMessages(_ bytes: [UInt8]) {
   decodeMessages(bytes) { MessageReader<CoordinatorMessage>(limits: limits) }
+  decodeMessages(bytes) { MessageReader<EnrolmentAnswer>() }
 }
 
 /// What came out of a stream, and how it ended.

@@ -18,6 +18,15 @@ func decodeUpdates(_ bytes: [UInt8]) {
     let again = accepted { try codec.encode(vector, seed: Seed(1)).decoded }
     precondition(codec != .dense || again == vector, "a dense update that changes when sent on")
   }
+  for count in 1...3 {
+    guard let updates = accepted({ try UpdateSequence.updates(in: bytes, count: count) }) else {
+      continue
+    }
+    precondition(UpdateSequence.payload(of: updates) == bytes, "a sequence that changes")
+    for update in updates {
+      _ = accepted { try UpdateCodec.ternary(density: 1).decode(update, layout: layout) }
+    }
+  }
   _ = accepted { try UpdateSummary(of: bytes, layout: layout) }
   _ = accepted { try UpdateSummary(of: bytes) }
 }
