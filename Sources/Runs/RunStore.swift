@@ -162,6 +162,10 @@ extension RunStore {
     var configuration = Configuration()
     // Whoever else is there only reads, and may hold up a checkpoint for a moment.
     configuration.busyMode = .timeout(5)
+    configuration.prepareDatabase { connection in
+      // What is written is hardly ever read again: the memory must not grow with the run.
+      try connection.execute(sql: "PRAGMA cache_size = -256")
+    }
     let pool = try DatabasePool(path: folder + "/run.sqlite", configuration: configuration)
     try pool.writeWithoutTransaction { connection in
       // GRDB sets NORMAL, which loses the last commits with the power.
