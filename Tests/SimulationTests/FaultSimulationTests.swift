@@ -52,6 +52,7 @@ import Testing
       (586, "a round that was due made a version of a run that the operator ended"),
       (2598, "failed compression was not reported, and a replica of infinite numbers stored"),
       (20310, "a round that one input filled up and closed"),
+      (55061, "an assignment of a round that the same input opened, filled up and closed"),
     ] as [(UInt64, String)])
   func seedsThatBrokeAPromiseKeepIt(seed: UInt64, what: String) {
     #expect(FaultSimulation(seed: seed).violation == nil, "\(what)")
