@@ -40,8 +40,10 @@ test: toolchain packages ## Build and run all tests.
 	swift test --skip-build $(SWIFT_FLAGS) --filter '$(PROCESS_TESTS)' --no-parallel
 
 test-release: toolchain packages ## Run numerics and the programs as they are shipped.
-	swift test -c release -Xswiftc -enable-testing \
-	  --filter 'TensorsTests|ModelsTests|UpdatesTests|RandomnessTests|EndToEndTests'
+	swift build -c release --build-tests -Xswiftc -enable-testing
+	swift test -c release --skip-build -Xswiftc -enable-testing \
+	  --filter 'TensorsTests|ModelsTests|UpdatesTests|RandomnessTests'
+	swift test -c release --skip-build -Xswiftc -enable-testing --filter '$(PROCESS_TESTS)' --no-parallel
 
 SECONDS_OF_CHAOS ?= 300
 
