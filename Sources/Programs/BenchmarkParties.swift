@@ -71,8 +71,8 @@ public struct BenchmarkCoordinator: Sendable {
   private struct Record {
     var last: ContinuousClock.Instant?
     var roundSeconds: [Double] = []
-    var begin: ProcessUsage?
-    var early: ProcessUsage?
+    var begin: Double?
+    var early: Result<ProcessUsage, any Error>?
   }
 
   private let setting: BenchmarkSetting
@@ -103,7 +103,7 @@ public struct BenchmarkCoordinator: Sendable {
       coordinator: consume coordinator, transport: server, pool: ComputePool(threadCount: 1),
       evaluate: nil, log: log, observe: { event in record.withLock { note(event, in: &$0) } })
     _ = try await service.run()
-    let end = ProcessUsage.current()
+    let end = try ProcessUsage.current()
     try record.withLock { record in
       guard let begin = record.begin, let early = record.early else {
         throw InputError("the benchmark had no rounds")
@@ -111,7 +111,7 @@ public struct BenchmarkCoordinator: Sendable {
       try setting.write(
         Report(
           roundSeconds: record.roundSeconds,
-          processorSeconds: end.processorSeconds - begin.processorSeconds, early: early,
+          processorSeconds: end.processorSeconds - begin, early: early.get(),
           end: end), as: "coordinator")
     }
   }
@@ -121,12 +121,14 @@ public struct BenchmarkCoordinator: Sendable {
     switch event {
     case .opened where record.last == nil:
       record.last = now
-      record.begin = .current()
+      record.begin = processorSeconds()
     case .committed(let commit):
       guard let last = record.last else { return }
       record.roundSeconds.append((now - last) / .seconds(1))
       record.last = now
-      if commit.version == max(1, roundCount / 10) { record.early = .current() }
+      if commit.version == max(1, roundCount / 10) {
+        record.early = Result { try ProcessUsage.current() }
+      }
     default: break
     }
   }
@@ -169,12 +171,12 @@ public struct BenchmarkWorker: Sendable {
       transport: client, pool: ComputePool(threadCount: 1), seed: 1,
       givingUpAfter: .seconds(60), log: log)
     keepMemoryWarm()
-    let begin = ProcessUsage.current()
+    let begin = processorSeconds()
     _ = try await service.run()
     let traffic = client.traffic.withLock { $0 }
     try setting.write(
       Report(
-        processorSeconds: ProcessUsage.current().processorSeconds - begin.processorSeconds,
+        processorSeconds: processorSeconds() - begin,
         sentBytes: traffic.sent, receivedBytes: traffic.received), as: name)
   }
 }

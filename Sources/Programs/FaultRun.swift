@@ -109,7 +109,7 @@ public struct FaultReport: Encodable, Sendable {
 /// The report is the same for every number of threads, but for the times.
 public func simulateFaults(_ seeds: SeedRange, threadCount: Int) async throws -> FaultReport {
   let pool = ComputePool(threadCount: threadCount)
-  let begin = (ContinuousClock.now, processorTime())
+  let begin = (ContinuousClock.now, processorSeconds())
   var report = FaultReport(firstSeed: seeds.first)
   var done: [UInt64: [FaultSimulation]] = [:]
   var wanted = seeds.first
@@ -136,15 +136,8 @@ public func simulateFaults(_ seeds: SeedRange, threadCount: Int) async throws ->
   }
   report.end(
     seconds: (ContinuousClock.now - begin.0) / .seconds(1),
-    processorSeconds: processorTime() - begin.1)
+    processorSeconds: processorSeconds() - begin.1)
   return report
 }
 
 private let chunkSize: UInt64 = 32
-
-/// The processor time that this process has taken, in seconds.
-private func processorTime() -> Double {
-  var time = timespec()
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
-  return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
-}

@@ -12,15 +12,21 @@ struct ProcessUsage: Codable, Sendable {
   var peakResidentBytes: Int
 
   /// That of this process.
-  static func current() -> ProcessUsage {
-    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
-    func bytes(_ key: String) -> Int {
-      let line = status.split(separator: "\n").first { $0.hasPrefix("\(key):") }
-      return (line?.split(separator: " ").dropLast().last.flatMap { Int($0) } ?? 0) << 10
+  ///
+  /// - Throws: where the system does not say it, as outside Linux.
+  static func current() throws -> ProcessUsage {
+    let path = "/proc/self/status"
+    let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
+    func bytes(_ key: String) throws -> Int {
+      let line = lines.first { $0.hasPrefix("\(key):") }
+      guard let kilobytes = line?.split(separator: " ").dropLast().last.flatMap({ Int($0) }) else {
+        throw InputError("\(path) does not say \(key); measure on Linux")
+      }
+      return kilobytes << 10
     }
     return ProcessUsage(
-      processorSeconds: Double(clock()) / Double(CLOCKS_PER_SEC),
-      residentBytes: bytes("VmRSS"), peakResidentBytes: bytes("VmHWM"))
+      processorSeconds: Programs.processorSeconds(), residentBytes: try bytes("VmRSS"),
+      peakResidentBytes: try bytes("VmHWM"))
   }
 }
 

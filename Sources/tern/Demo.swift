@@ -37,10 +37,10 @@ struct Demo: AsyncParsableCommand {
       print("prepared \(folder): certificates, data of three workers, held-out data, run file")
       // The coordinator prints to the same place.
       fflush(nil)
-      let before = processorSeconds()
+      let before = processorSeconds(withChildren: true)
       let fleet = try LocalFleet(runFile: site.runFile, overrides: overrides)
       try await stoppingOnSignals { try await fleet.run() }
-      try site.printSummary(processorSeconds: processorSeconds() - before)
+      try site.printSummary(processorSeconds: processorSeconds(withChildren: true) - before)
     }
   }
 }

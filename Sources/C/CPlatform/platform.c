@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <malloc.h>
+#include <sys/resource.h>
 
 void tern_give_freed_memory_back(void) {
 #ifdef M_MMAP_THRESHOLD
@@ -26,4 +27,15 @@ void tern_start_writing(int descriptor, long long offset, long long count) {
 #ifdef SYNC_FILE_RANGE_WRITE
   sync_file_range(descriptor, offset, count, SYNC_FILE_RANGE_WRITE);
 #endif
+}
+
+static double seconds(struct timeval time) { return (double)time.tv_sec + (double)time.tv_usec / 1e6; }
+
+double tern_processor_seconds(bool with_children) {
+  struct rusage own = {0};
+  struct rusage children = {0};
+  getrusage(RUSAGE_SELF, &own);
+  if (with_children) getrusage(RUSAGE_CHILDREN, &children);
+  return seconds(own.ru_utime) + seconds(own.ru_stime) + seconds(children.ru_utime) +
+         seconds(children.ru_stime);
 }
