@@ -53,7 +53,8 @@ let modules: [Target] = [
     name: "Tensors", dependencies: ["COpenBLAS", "CKernels", "Digests"], swiftSettings: strict),
   .target(name: "Rounds", dependencies: ["Digests", "Randomness"], swiftSettings: memorySafe),
   .target(
-    name: "Checkpoints", dependencies: ["CBlocks", "CPCRE2", "Digests"], swiftSettings: strict),
+    name: "Checkpoints", dependencies: ["CBlocks", "CPCRE2", "Digests", "Files"],
+    swiftSettings: strict),
   .target(name: "Tokenization", dependencies: ["CPCRE2"], swiftSettings: strict),
   .target(
     name: "Updates", dependencies: ["Tensors", "Files", "Digests", "Randomness"],

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Files
 
 extension PEFTAdapter {
   /// Writes the adapter to `folder`, which is made if need be, so that PEFT loads it.
@@ -25,12 +26,18 @@ extension PEFTAdapter {
           module.paddedB(rank: rank, times: factor)
         ))
     }
-    try AtomicFile.makeFolder(folder)
+    do throws(FileError) {
+      try makeFolder(folder)
+    } catch {
+      throw .unwritable(path: folder, reason: error.reason)
+    }
     try SafetensorsFile.write(
       tensors: tensors, metadata: ["format": "pt"], to: "\(folder)/adapter_model.safetensors")
     let configuration = configuration(rank: rank, alpha: alpha ?? rank)
-    try AtomicFile.write(
-      Array((configuration.indentedText + "\n").utf8), to: "\(folder)/adapter_config.json")
+    let text = Array((configuration.indentedText + "\n").utf8)
+    try writing("\(folder)/adapter_config.json") { (file) throws(FileError) in
+      try file.write(text)
+    }
   }
 
   /// The whole alpha with which `alpha / rank` is every module's scale, if there is one.

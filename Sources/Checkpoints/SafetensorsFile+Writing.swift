@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Files
 
 extension SafetensorsFile {
   /// Writes F32 tensors to `path`, whole or not at all, sorted by name.
@@ -13,11 +14,13 @@ extension SafetensorsFile {
       precondition(tensor.name != next.name, "tensor \(tensor.name) is written twice")
     }
     let header = header(sorted.map { ($0.name, $0.shape, $0.values.count) }, metadata: metadata)
-    try AtomicFile.write(to: path) { (write) throws(CheckpointError) in
-      try FileContents(bytes: header, named: path).withBytes(write)
-      for tensor in sorted {
-        try tensor.values.withUnsafeBufferPointer { (values) throws(CheckpointError) in
-          try write(UnsafeRawBufferPointer(values))
+    try writing(path) { (file) throws(FileError) in
+      try file.write { (write: DurableFile.Writer) throws(FileError) in
+        try FileContents(bytes: header, named: path).withBytes(write)
+        for tensor in sorted {
+          try tensor.values.withUnsafeBufferPointer { (values) throws(FileError) in
+            try write(UnsafeRawBufferPointer(values))
+          }
         }
       }
     }
@@ -49,5 +52,16 @@ extension SafetensorsFile {
     var json = Array(JSONValue.object(members).compactText.utf8)
     json += [UInt8](repeating: UInt8(ascii: " "), count: -json.count & 7)
     return withUnsafeBytes(of: UInt64(json.count).littleEndian) { Array($0) } + json
+  }
+}
+
+/// Lets `body` write the file at `path`, as readable as any other, whole or not at all.
+func writing(
+  _ path: String, _ body: (DurableFile) throws(FileError) -> Void
+) throws(CheckpointError) {
+  do throws(FileError) {
+    try body(DurableFile(path: path, mode: 0o644))
+  } catch {
+    throw .unwritable(path: path, reason: error.reason)
   }
 }

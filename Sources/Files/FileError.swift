@@ -23,6 +23,17 @@ public enum FileError: Error, Hashable, Sendable {
   }
 }
 
+extension FileError {
+  /// What went wrong, without the path: for errors that name it themselves.
+  public var reason: String {
+    switch self {
+    case .failed(_, _, let reason), .changed(_, let reason): reason
+    case .full: "no room left"
+    case .missingPart, .superseded: "\(self)"
+    }
+  }
+}
+
 extension FileError: CustomStringConvertible {
   /// One line: what is wrong, where, and what to do.
   public var description: String {

@@ -55,13 +55,15 @@ struct NewFile {
   var isSecret = false
 }
 
-/// Replaces the file at `path`, or makes it, readable by its owner only: after a crash it holds
-/// the old bytes or these.
-func replaceFile(_ path: String, with bytes: [UInt8]) throws(NetworkError) {
+/// Replaces the file at `path`, or makes it, unless told otherwise for its owner only: after a crash
+/// it holds the old bytes or these.
+func replaceFile(
+  _ path: String, with bytes: [UInt8], mode: UInt32 = 0o600
+) throws(NetworkError) {
   do {
-    try DurableFile(path: path).write(bytes)
+    try DurableFile(path: path, mode: mode).write(bytes)
   } catch {
-    throw .unwritable(path: path, reason: "\(error)")
+    throw .unwritable(path: path, reason: error.reason)
   }
 }
 
@@ -76,7 +78,10 @@ func writeFolder(_ path: String, files: [NewFile]) throws(NetworkError) {
   guard mkdtemp(&template) != nil else { throw .unwritable(path: path, reason: systemReason()) }
   let draft = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
   do throws(NetworkError) {
-    for file in files { try write(file, in: draft) }
+    for file in files {
+      try replaceFile(
+        "\(draft)/\(file.name)", with: file.bytes, mode: file.isSecret ? 0o600 : 0o644)
+    }
     guard chmod(draft, 0o755) == 0 else {
       throw .unwritable(path: draft, reason: systemReason())
     }
@@ -98,23 +103,6 @@ private func withoutTrailingSlashes(_ path: String) -> String {
   return String(path)
 }
 
-private func write(_ file: NewFile, in folder: String) throws(NetworkError) {
-  let path = "\(folder)/\(file.name)"
-  let flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC
-  let descriptor = open(path, flags, file.isSecret ? 0o600 : 0o644)
-  guard descriptor >= 0 else { throw .unwritable(path: path, reason: systemReason()) }
-  defer { close(descriptor) }
-  var rest = file.bytes[...]
-  while !rest.isEmpty {
-    let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-    guard count >= 0 || errno == EINTR else {
-      throw .unwritable(path: path, reason: systemReason())
-    }
-    rest = rest.dropFirst(max(0, count))
-  }
-  guard fsync(descriptor) == 0 else { throw .unwritable(path: path, reason: systemReason()) }
-}
-
 func makeFolders(above path: String) throws(NetworkError) {
   var end = path.startIndex
   while let slash = path[end...].dropFirst().firstIndex(of: "/") {
@@ -128,21 +116,5 @@ func makeFolders(above path: String) throws(NetworkError) {
 
 private func isMissingOrEmpty(_ path: String) -> Bool {
   guard access(path, F_OK) == 0 else { return true }
-  return (try? namesInFolder(path))?.isEmpty ?? false
-}
-
-/// The names of what is in a folder, sorted.
-func namesInFolder(_ path: String) throws(NetworkError) -> [String] {
-  guard let folder = opendir(path) else {
-    throw .unreadable(path: path, reason: systemReason())
-  }
-  defer { closedir(folder) }
-  var names: [String] = []
-  while let entry = readdir(folder) {
-    let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-      pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-    }
-    if name != "." && name != ".." { names.append(name) }
-  }
-  return names.sorted()
+  return (try? Files.namesInFolder(path))?.isEmpty ?? false
 }

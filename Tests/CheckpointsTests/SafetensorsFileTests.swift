@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 import Testing
 
 @testable import Checkpoints
@@ -74,7 +75,7 @@ import Testing
   @Test func aFileThatCannotBeWrittenLeavesNothing() throws {
     let folder = try TemporaryFolder()
     let target = folder.path + "/folder"
-    try AtomicFile.makeFolder(target)
+    try FileManager.default.createDirectory(atPath: target, withIntermediateDirectories: false)
     #expect(throws: CheckpointError.self) {
       try SafetensorsFile.write(tensors: [("a", [1], [1])], metadata: [:], to: target)
     }

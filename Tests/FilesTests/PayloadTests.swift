@@ -173,6 +173,23 @@ import Testing
 /// More than fits into memory, as far as an inbox is concerned.
 private let large = 1 << 20
 
+@Suite struct FolderTests {
+  @Test func foldersAreMadeUnlessTheyAreThere() throws {
+    try withFolder { folder in
+      try makeFolder("\(folder)/new")
+      try makeFolder("\(folder)/new")
+      #expect(try namesInFolder(folder) == ["new"])
+      try DurableFile(path: "\(folder)/file").write([1])
+      #expect(throws: FileError.self) { try makeFolder("\(folder)/file") }
+      #expect(throws: FileError.self) { try makeFolder("\(folder)/a/b") }
+      #expect(throws: FileError.self) { try namesInFolder("\(folder)/file") }
+      try removeFile("\(folder)/file")
+      try removeFile("\(folder)/file")
+      #expect(try namesInFolder(folder) == ["new"])
+    }
+  }
+}
+
 func withFolder(_ body: (String) throws -> Void) throws {
   let folder = FileManager.default.temporaryDirectory.appending(path: "tern-\(UUID())").path
   try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
