@@ -22,7 +22,7 @@ public actor CoordinatorService {
   /// One for each worker, whichever of its connections it uses.
   private var inboxes: [WorkerID: PayloadInbox] = [:]
   private var connectionCount = 0
-  private var wakes: [RunTime] = []
+  private let alarm = Alarm()
   private var outcome: Coordinator.RunOutcome?
   private var hasFailed = false
   private let evaluations: AsyncStream<Measurement>
@@ -60,9 +60,11 @@ public actor CoordinatorService {
     self.evaluate = evaluate
     self.log = log
     self.observe = observe
-    (evaluations, measure) = AsyncStream.makeStream()
+    // Each holds an adapter. The last version is never the one that is dropped.
+    (evaluations, measure) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(2))
     (endings, ending) = AsyncThrowingStream.makeStream()
-    (closings, close) = AsyncStream.makeStream()
+    // A sign that something has closed; who hears it looks for himself.
+    (closings, close) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
   }
 
   /// Who is awaited, since when and until when.
@@ -128,9 +130,9 @@ extension CoordinatorService {
       switch output {
       case .send(let connection, let message): send(message, on: connection)
       case .close(let connection, _): outboxes[connection]?.finish()
-      case .wake(let time): wakes.append(time)
+      case .wake(let time): alarm.set(after: time - .now)
       case .evaluate(let version, let adapter):
-        if evaluate != nil { measure.yield(Measurement(version: version, adapter: adapter)) }
+        if evaluate != nil { queue(Measurement(version: version, adapter: adapter)) }
       case .report(let event): observe(event)
       case .finish(let outcome):
         self.outcome = outcome
@@ -138,6 +140,13 @@ extension CoordinatorService {
         close.yield()
       }
     }
+  }
+
+  private func queue(_ measurement: Measurement) {
+    guard case .dropped(let left) = measure.yield(measurement) else { return }
+    log.warning(
+      "a version is not measured: measuring takes longer than the rounds",
+      metadata: ["version": "\(left.version)", "remedy": "a larger validation.every"])
   }
 
   private func send(_ message: CoordinatorMessage, on connection: ConnectionID) {
@@ -151,10 +160,7 @@ extension CoordinatorService {
   /// Delivers `woke` when a time that was asked for has come.
   private func keepTime() async throws -> Bool {
     while true {
-      try await Task.sleep(for: .milliseconds(50))
-      let now = RunTime.now
-      guard wakes.contains(where: { $0 <= now }) else { continue }
-      wakes.removeAll { $0 <= now }
+      try await alarm.wait()
       deliver(.woke)
     }
   }

@@ -152,7 +152,9 @@ extension WorkerService {
           heldVersion: held?.version, heldState: held?.state,
           memoryByteCount: resources.memoryByteCount, coreCount: resources.coreCount,
           exampleCount: 0, part: try inbox.part())))
-    let (messages, outbox) = AsyncStream<WorkerMessage>.makeStream()
+    // A newer answer is to a newer task, which took the place of the older one's.
+    let (messages, outbox) = AsyncStream<WorkerMessage>.makeStream(
+      bufferingPolicy: .bufferingNewest(2))
     self.outbox = outbox
     defer { self.outbox = nil }
     let heard = Watch()
