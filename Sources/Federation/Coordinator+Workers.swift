@@ -107,9 +107,7 @@ extension Coordinator {
     case .contribution(let upload):
       return try take(upload, from: entry.worker, on: connection, at: now)
     case .failed(let round, let reason):
-      let report = RunEvent.refused(name: entry.worker.rawValue, reason: reason)
-      return [.report(report)]
-        + (try decide(.failed(entry.worker, round: round, reason: reason), at: now))
+      return try giveUp(round, reason, of: entry.worker, on: connection, at: now)
     case .heartbeat(let heartbeat):
       sessions.note(heartbeat.activity, on: connection)
       return []
@@ -119,6 +117,20 @@ extension Coordinator {
       // Certificates are the transport's affair; one without any lets this through.
       return [.report(.disregarded(what: "a renewal", reason: "there are no certificates here"))]
     }
+  }
+
+  /// A worker cannot answer: the engine is asked on a copy whether anybody waits for its answer.
+  private mutating func giveUp(
+    _ round: Int, _ reason: String, of worker: WorkerID, on connection: ConnectionID,
+    at now: RunTime
+  ) throws -> [Output] {
+    let event = RoundEngine.Event.failed(worker, round: round, reason: reason)
+    var asked = engine
+    let isNeedless = asked.handle(event, at: now).contains { effect in
+      if case .disregard(event, _) = effect { true } else { false }
+    }
+    if isNeedless { return try decideNeedless(event, from: worker, on: connection, at: now) }
+    return [.report(.refused(name: worker.rawValue, reason: reason))] + (try decide(event, at: now))
   }
 
   /// A contribution is decoded once before anyone counts it; one that cannot be decoded costs its
@@ -142,7 +154,7 @@ extension Coordinator {
     let effects = asked.handle(event, at: now)
     guard effects.contains(.accept(contribution)),
       !effects.contains(.disregard(event, reason: .duplicate))
-    else { return try decide(event, at: now) }
+    else { return try decideNeedless(event, from: worker, on: connection, at: now) }
     ledger.add(
       loss: upload.loss, weight: contribution.exampleCount, tokenCount: upload.tokenCount,
       byteCount: upload.payload.byteCount - upload.offset)
@@ -155,6 +167,20 @@ extension Coordinator {
       seconds: Double(upload.duration.wholeNanoseconds) / 1e9, byteCount: upload.payload.byteCount)
     return [.report(.contributed(arrival))]
       + (try decide(event, storing: upload.payload, at: now))
+  }
+
+  /// Journals what changes nothing but a counter, as long as it is little: a worker that sends much
+  /// of it would fill the disk, and is cut off instead.
+  private mutating func decideNeedless(
+    _ event: RoundEngine.Event, from worker: WorkerID, on connection: ConnectionID, at now: RunTime
+  ) throws -> [Output] {
+    guard sessions.noteNeedless(on: connection) > needlessLimit else {
+      return try decide(event, at: now)
+    }
+    let reason = "it sent \(needlessLimit + 1) messages that no task asked for"
+    return [
+      .report(.refused(name: worker.rawValue, reason: reason)), .close(connection, reason: reason),
+    ]
   }
 
   /// What is wrong with an upload, if anything.
@@ -183,3 +209,7 @@ extension Coordinator {
       Finished(version: version, state: server.adapterDigest, outcome: outcome.failure))
   }
 }
+
+/// How many messages that change nothing a worker may send between two tasks: an honest one has an
+/// answer or two that came too late.
+private let needlessLimit = 16

@@ -24,6 +24,8 @@ struct SessionTable {
     /// What is here of the worker's last upload.
     var part: PayloadInbox.Part?
     var activity: WorkerHeartbeat.Activity?
+    /// How many messages since its last task changed nothing.
+    var needlessCount = 0
   }
 
   private var entries: [ConnectionID: Entry] = [:]
@@ -56,6 +58,13 @@ struct SessionTable {
     entries[connection]?.heldVersion = heldVersion
     entries[connection]?.heldState = state
     entries[connection]?.heldPart = nil
+    entries[connection]?.needlessCount = 0
+  }
+
+  /// Notes a message that changes nothing; gives how many there were since the last task.
+  mutating func noteNeedless(on connection: ConnectionID) -> Int {
+    entries[connection]?.needlessCount += 1
+    return entries[connection]?.needlessCount ?? 0
   }
 
   mutating func note(part: PayloadInbox.Part, on connection: ConnectionID) {
