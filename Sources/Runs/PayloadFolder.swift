@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Digests
+internal import Dispatch
 internal import Files
 internal import Synchronization
 
@@ -15,6 +16,8 @@ final class PayloadFolder: Sendable {
   private let draftCount = Mutex(0)
   /// What this process has written or checked: it need not be read again to be believed.
   private let trusted = Mutex<Set<Digest>>([])
+  private let remover = DispatchQueue(label: "removing payloads")
+  private let failure = Mutex<FileError?>(nil)
 
   /// The folders of the run in `run`; made unless they are there.
   init(run: String) throws(FileError) {
@@ -42,6 +45,8 @@ final class PayloadFolder: Sendable {
 
   /// Puts `payload` where it stays; when this returns it is on the disk.
   func keep(_ payload: Payload) throws(FileError) {
+    // It may be one of them.
+    finishRemoving()
     let path = path(of: payload.digest)
     if let file = payload.file, file.path.hasPrefix(incoming + "/") {
       try file.synchronize()
@@ -64,13 +69,24 @@ final class PayloadFolder: Sendable {
     return payload
   }
 
-  /// Removes payloads that nobody needs any more.
+  /// Removes payloads that nobody needs any more, after this has returned: giving the room of large
+  /// files back takes as long as a good part of a round.
+  ///
+  /// - Throws: what went wrong with those before.
   func remove(_ digests: [Digest]) throws(FileError) {
-    for digest in digests {
-      trusted.withLock { _ = $0.remove(digest) }
-      try removeFile(path(of: digest))
+    trusted.withLock { $0.subtract(digests) }
+    remover.async { [self] in
+      for digest in digests {
+        do throws(FileError) { try removeFile(path(of: digest)) } catch {
+          failure.withLock { $0 = error }
+        }
+      }
     }
+    if let failure = failure.withLock({ $0.take() }) { throw failure }
   }
+
+  /// Waits until what was to be removed is gone.
+  func finishRemoving() { remover.sync {} }
 
   /// Removes what a crash left: files that the database does not know, and unfinished drafts.
   func removeAll(except known: Set<Digest>) throws(FileError) {

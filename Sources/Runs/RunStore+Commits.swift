@@ -8,7 +8,8 @@ public import Rounds
 extension RunStore {
   /// Writes a new version: its event, the state to go on from, and the commit; all or nothing.
   ///
-  /// The states of the last two versions are kept, the commits forever.
+  /// The states of the last two versions are kept, the commits forever; what workers contributed to
+  /// this version and those before is of no use any more, and deleted.
   /// - Parameters:
   ///   - version: The version after the last one.
   ///   - adapter: The digest of the adapter's values.
@@ -47,7 +48,10 @@ extension RunStore {
       try connection.execute(
         sql: "DELETE FROM snapshot WHERE version < ?", arguments: [version - 1])
       try Self.insertMetrics(connection, metrics, at: time)
-      return (sequence, try Self.dropClaims(connection, "state", before: version - 1))
+      let contributions = try Self.dropClaims(connection, "contribution", before: version)
+      return (
+        sequence, contributions + (try Self.dropClaims(connection, "state", before: version - 1))
+      )
     }
     try removeFiles(of: unneeded)
     return sequence

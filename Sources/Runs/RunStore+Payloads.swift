@@ -90,19 +90,6 @@ extension RunStore {
   public func hasPayload(_ digest: Digest) throws(RunError) -> Bool {
     try read { try Self.hasPayload($0, digest) }
   }
-
-  /// Deletes what workers contributed to versions up to `version`, committed or not.
-  ///
-  /// What is needed for anything else stays. The room is used again for later payloads.
-  /// - Returns: How many payloads were deleted.
-  @discardableResult
-  public func deleteContributedPayloads(upToVersion version: Int) throws(RunError) -> Int {
-    let deleted = try write { connection in
-      try Self.dropClaims(connection, "contribution", before: version)
-    }
-    try removeFiles(of: deleted)
-    return deleted.count
-  }
 }
 
 // MARK: - Within transactions
@@ -157,7 +144,7 @@ extension RunStore {
     }
   }
 
-  /// Removes the files of payloads that the database has forgotten.
+  /// Removes the files of payloads that the database has forgotten, after this has returned.
   func removeFiles(of digests: [Digest]) throws(RunError) {
     guard let files, !digests.isEmpty else { return }
     try storing { () throws(FileError) in try files.remove(digests) }

@@ -9,7 +9,9 @@ internal import Rounds
 final class MemoryLog: RunLog {
   private var snapshot: (engine: RoundEngine, state: StoredState, eventCount: Int)
   private var events: [(event: RoundEngine.Event, time: RunTime)] = []
-  private var payloads: [Digest: Payload] = [:]
+  /// What was contributed to versions to come.
+  private var contributions: [Digest: (payload: Payload, baseVersion: Int)] = [:]
+  private var broadcasts: [Digest: Payload] = [:]
 
   /// The log of a run at its beginning.
   init(_ beginning: RunBeginning) throws {
@@ -22,13 +24,16 @@ final class MemoryLog: RunLog {
   func record(
     _ contribution: Contribution, payload: Payload, event: RoundEngine.Event, at time: RunTime
   ) {
-    payloads[contribution.payload] = payload
+    let version = max(
+      contribution.baseVersion, contributions[contribution.payload]?.baseVersion ?? 0)
+    contributions[contribution.payload] = (payload, version)
     events.append((event, time))
   }
 
   func commit(_ commit: LoggedCommit, at time: RunTime) {
     events.append((commit.event, time))
-    if let broadcast = commit.broadcast { payloads[broadcast.digest] = broadcast }
+    if let broadcast = commit.broadcast { broadcasts[broadcast.digest] = broadcast }
+    contributions = contributions.filter { $0.value.baseVersion >= commit.version }
     snapshot = (commit.engine, commit.state, events.count)
   }
 
@@ -40,7 +45,8 @@ final class MemoryLog: RunLog {
 
   func storedPayload(_ digest: Digest) throws -> Payload {
     let payload =
-      payloads[digest] ?? snapshot.state.vectors.first { $0.digest == digest }
+      contributions[digest]?.payload ?? broadcasts[digest]
+      ?? snapshot.state.vectors.first { $0.digest == digest }
     guard let payload else { throw Breach("no payload \(digest.short)") }
     return payload
   }

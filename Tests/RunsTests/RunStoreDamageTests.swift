@@ -118,12 +118,12 @@ import Testing
     let folder = try TemporaryFolder()
     let path = try spoiled(folder, by: "UPDATE payload SET bytes = x'00' WHERE bytes NOT NULL")
     let store = try RunStore.open(folder: path)
-    let digest = Digest(of: ScriptedRun.payload("b", from: 0))
+    let digest = Digest(of: ScriptedRun.payload("b", from: 1))
     #expect(
       throws: RunError.damaged(path: path, reason: "the payload \(digest) has changed")
     ) { try store.payload(of: digest) }
-    try store.put(Payload(ScriptedRun.payload("b", from: 0)))
-    #expect(try store.payload(of: digest).bytes() == ScriptedRun.payload("b", from: 0))
+    try store.put(Payload(ScriptedRun.payload("b", from: 1)))
+    #expect(try store.payload(of: digest).bytes() == ScriptedRun.payload("b", from: 1))
   }
 
   @Test func brokenPagesAreAnErrorOfOneLine() throws {

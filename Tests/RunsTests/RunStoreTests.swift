@@ -45,11 +45,10 @@ import Testing
     #expect(try run.store.latestSnapshot() == recovered.snapshot)
     #expect(try run.store.events() == run.journal)
     #expect(try run.store.commits() == run.commits)
-    for commit in run.commits {
-      for one in commit.contributions {
-        let payload = ScriptedRun.payload(one.worker.rawValue, from: one.baseVersion)
-        #expect(try run.store.payload(of: one.payload).bytes() == payload)
-      }
+    for case .contributed(let one) in run.journal.map(\.event)
+    where one.baseVersion == run.engine.version {
+      let payload = ScriptedRun.payload(one.worker.rawValue, from: one.baseVersion)
+      #expect(try run.store.payload(of: one.payload).bytes() == payload)
     }
   }
 
@@ -76,7 +75,6 @@ import Testing
       #expect(try store.hasPayload(digest))
       #expect(try store.payload(of: digest).bytes() == payload)
     }
-    #expect(try store.deleteContributedPayloads(upToVersion: .max) == 0)
   }
 
   @Test(arguments: Variant.allCases)
@@ -115,18 +113,15 @@ import Testing
   }
 
   @Test(arguments: Variant.allCases)
-  func contributedPayloadsCanGoOnceTheyAreOfNoUse(variant: Variant) throws {
+  func contributedPayloadsGoWithTheirVersion(variant: Variant) throws {
     let folder = try TemporaryFolder()
     var run = try ScriptedRun(at: variant.location(in: folder))
-    for step in ScriptedRun.script { try step(&run) }
     let kept = Payload([1, 2, 3])
     try run.store.put(kept)
-    #expect(try run.store.deleteContributedPayloads(upToVersion: 3) == 6)
-    #expect(try run.store.deleteContributedPayloads(upToVersion: 3) == 0)
+    for step in ScriptedRun.script { try step(&run) }
+    #expect(run.commits.contains { !$0.contributions.isEmpty })
     for commit in run.commits {
-      for one in commit.contributions {
-        #expect(try run.store.hasPayload(one.payload) == (commit.version > 3))
-      }
+      for one in commit.contributions { #expect(try !run.store.hasPayload(one.payload)) }
       if let broadcast = commit.broadcast { #expect(try run.store.hasPayload(broadcast)) }
     }
     #expect(try run.store.hasPayload(kept.digest))
@@ -137,19 +132,23 @@ import Testing
     throws
   {
     let folder = try TemporaryFolder()
-    let store = try ScriptedRun(at: variant.location(in: folder)).store
-    for version in [4, 2] {
+    var run = try ScriptedRun(at: variant.location(in: folder))
+    for step in ScriptedRun.script.prefix(14) { try step(&run) }
+    for (version, payload) in [(2, 1), (1, 1), (1, 2), (1, 3)] as [(Int, UInt8)] {
       let contribution = Contribution(
-        round: 1, baseVersion: version, worker: worker("a"), payload: Digest(of: [1]),
+        round: 9, baseVersion: version, worker: worker("a"), payload: Digest(of: [payload]),
         exampleCount: 1)
-      try store.record(
-        contribution, payload: Payload([1]), event: .contributed(contribution),
-        at: RunTime(nanoseconds: 1))
+      try run.store.record(
+        contribution, payload: Payload([payload]), event: .contributed(contribution),
+        at: run.now)
     }
-    #expect(try store.deleteContributedPayloads(upToVersion: 4) == 0)
     // Stored for good as well: no version's end deletes it.
-    try store.put(Payload([1]))
-    #expect(try store.deleteContributedPayloads(upToVersion: 9) == 0)
+    try run.store.put(Payload([2]))
+    try run.store.commit(
+      version: 2, round: 9, adapter: Digest(of: []), contributions: [], broadcast: nil, state: [],
+      engine: run.engine, event: .aggregated(round: 9, version: 2), at: run.now)
+    #expect(
+      try [1, 2, 3].map { try run.store.hasPayload(Digest(of: [$0])) } == [true, true, false])
   }
 
   @Test(arguments: Variant.allCases) func manyThreadsMayWrite(variant: Variant) throws {
