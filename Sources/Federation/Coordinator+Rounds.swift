@@ -132,8 +132,9 @@ extension Coordinator {
   private mutating func commit(
     round: Int, _ contributions: [Contribution], at now: RunTime
   ) throws -> [Output] {
+    let state: StoredState
     do {
-      try server.commit(contributions) { [log] digest in try log.storedPayload(digest) }
+      state = try server.commit(contributions, in: log)
     } catch {
       guard let reason = reasonToHoldAgain(error) else { throw error }
       // What is in memory may be half way to the next version.
@@ -146,8 +147,8 @@ extension Coordinator {
     let effects = engine.handle(event, at: now)
     let commit = LoggedCommit(
       version: server.version, round: round, adapter: server.adapterDigest,
-      contributions: contributions, broadcast: server.lastBroadcast,
-      state: try server.stored(in: log), engine: engine, event: event)
+      contributions: contributions, broadcast: server.lastBroadcast, state: state, engine: engine,
+      event: event)
     try log.commit(commit, at: now)
     let report = RunEvent.Commit(
       round: round, version: version, state: server.adapterDigest, loss: ledger.loss,

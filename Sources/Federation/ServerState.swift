@@ -57,13 +57,17 @@ struct ServerState {
   ///
   /// Updates are read in the order of `contributions`, block by block where that can be: beside the
   /// adapter no other vector of its size is in memory.
-  /// - Throws: what `payload` throws, and `UpdateError` when an update cannot be read or there is no
+  /// - Returns: The state as it is to be stored; its vectors are written to drafts of `log`.
+  /// - Throws: what `log` throws, and `UpdateError` when an update cannot be read or there is no
   ///   next version of finite numbers; the state is then of no use any more.
   mutating func commit(
-    _ contributions: [Contribution], payload: (Digest) throws -> Payload
-  ) throws {
+    _ contributions: [Contribution], in log: some RunLog
+  ) throws -> StoredState {
     let updates = try contributions.map { contribution in
-      (payload: try payload(contribution.payload), weight: Double(contribution.exampleCount))
+      (
+        payload: try log.storedPayload(contribution.payload),
+        weight: Double(contribution.exampleCount)
+      )
     }
     try plan.upCodec(from: version).eachMeanBlock(of: updates, layout: adapter.layout) {
       optimizer.apply($1, at: $0, to: &adapter)
@@ -72,7 +76,6 @@ struct ServerState {
     guard adapter.isFinite, optimizer.state.allSatisfy(\.isFinite) else {
       throw UpdateError.diverged(version: version + 1)
     }
-    adapterDigest = adapter.digest
     do {
       try broadcast()
     } catch UpdateError.nonFiniteInput {
@@ -84,6 +87,7 @@ struct ServerState {
     }
     for contribution in contributions { accepted[contribution.worker] = contribution }
     version += 1
+    return try stored(in: log)
   }
 
   private mutating func broadcast() throws {
@@ -103,7 +107,6 @@ struct ServerState {
     {
       broadcasts.removeFirst()
     }
-    replicaDigest = broadcaster?.replica.digest ?? adapterDigest
   }
 
   /// So many messages are remembered at the most.
@@ -146,6 +149,8 @@ extension ServerState {
       replica: replica?.digest, optimizer: averages.map(\.digest),
       broadcasts: broadcasts)
     snapshot = replica ?? whole
+    adapterDigest = whole.digest
+    replicaDigest = (replica ?? whole).digest
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
     return StoredState(
@@ -176,10 +181,10 @@ extension ServerState {
     }
     version = header.version
     adapter = try vector(header.adapter)
-    adapterDigest = adapter.digest
+    adapterDigest = header.adapter
     broadcaster = try header.replica.map { Broadcaster(replica: try vector($0)) }
-    replicaDigest = broadcaster?.replica.digest ?? adapterDigest
-    snapshot = try payload(header.replica ?? header.adapter)
+    replicaDigest = header.replica ?? header.adapter
+    snapshot = try payload(replicaDigest)
     broadcasts = header.broadcasts
     lastBroadcast = try broadcasts.last.map { try payload($0.payload) }
     accepted = Dictionary(

@@ -47,7 +47,7 @@ public struct Worker {
   private let plan: RunPlan
   private let layout: ParameterLayout
   private(set) var memory: WorkerMemory
-  private var replica: (version: Int, adapter: ParameterVector)?
+  private var replica: (version: Int, adapter: ParameterVector, state: Digest)?
   private var job: TrainingJob?
   /// Whether there is a place that survives this worker.
   private let isRemembered: Bool
@@ -73,7 +73,7 @@ public struct Worker {
 
   /// The version of the adapter held here and its digest, for the hello.
   public var held: (version: Int, state: Digest)? {
-    replica.map { ($0.version, $0.adapter.digest) }
+    replica.map { ($0.version, $0.state) }
   }
 
   /// The norm of what messages have left out so far: steady when compression keeps up.
@@ -166,23 +166,29 @@ public struct Worker {
   public var currentJob: TrainingJob? { job }
 
   private mutating func receive(_ delivery: AdapterDelivery) throws {
-    var adapter: ParameterVector
-    if let base = delivery.baseVersion {
-      guard let replica, replica.version == base else {
-        throw FederationError.unexpected("a change of version \(base), which is not here")
-      }
-      adapter = replica.adapter
-      try follow(delivery, from: base, &adapter)
-    } else {
-      adapter = try UpdateCodec.dense.decode(delivery.payload, layout: layout)
-    }
-    guard adapter.digest == delivery.state else {
+    let (adapter, state) = try self.adapter(of: delivery)
+    guard state == delivery.state else {
       replica = nil
       throw FederationError.unexpected(
-        "version \(delivery.version) with digest \(adapter.digest.short) instead of "
+        "version \(delivery.version) with digest \(state.short) instead of "
           + delivery.state.short)
     }
-    replica = (delivery.version, adapter)
+    replica = (delivery.version, adapter, state)
+  }
+
+  private func adapter(of delivery: AdapterDelivery) throws -> (ParameterVector, Digest) {
+    guard let base = delivery.baseVersion else {
+      // A snapshot's digest is that of the state.
+      return (
+        try UpdateCodec.dense.decode(delivery.payload, layout: layout), delivery.payload.digest
+      )
+    }
+    guard let replica, replica.version == base else {
+      throw FederationError.unexpected("a change of version \(base), which is not here")
+    }
+    var adapter = replica.adapter
+    try follow(delivery, from: base, &adapter)
+    return (adapter, adapter.digest)
   }
 
   /// One change is sent as it is, several in a sequence.

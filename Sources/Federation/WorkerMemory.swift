@@ -74,7 +74,7 @@ extension WorkerMemory {
 
   /// A residual's bytes; none for one of zeros, which a worker that remembers nothing has.
   private static func part(_ residual: ParameterVector) -> [UInt8] {
-    residual.values.allSatisfy { $0 == 0 } ? [] : floatBytes(residual.values)
+    residual.isZero ? [] : floatBytes(residual.values)
   }
 
   /// The memory as bytes that know when they are damaged.

@@ -81,7 +81,13 @@ public final class PayloadDraft: Sendable {
 
   /// Adds bytes at the end.
   public func append(_ bytes: ArraySlice<UInt8>) throws(FileError) {
-    let failure = state.withLock { state in state.append(bytes) }
+    try withBytes(of: bytes) { (bytes) throws(FileError) in try append(bytes) }
+  }
+
+  /// Adds bytes at the end.
+  public func append(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
+    let borrowed = Borrowed(bytes: bytes)
+    let failure = state.withLock { state in state.append(borrowed) }
     if let failure { throw failure }
   }
 
@@ -104,20 +110,24 @@ public final class PayloadDraft: Sendable {
   }
 }
 
+/// Bytes that nobody keeps beyond the call that they are handed to.
+private struct Borrowed: @unchecked Sendable {
+  let bytes: UnsafeRawBufferPointer
+}
+
 extension PayloadDraft.State {
   /// Adds bytes at the end; gives what went wrong.
-  fileprivate mutating func append(_ bytes: ArraySlice<UInt8>) -> FileError? {
+  fileprivate mutating func append(_ borrowed: Borrowed) -> FileError? {
+    let bytes = borrowed.bytes
     switch target {
     case .memory(var kept):
       // Without a second reference while it grows.
       target = .memory([])
-      kept += bytes
+      kept.append(contentsOf: bytes)
       target = .memory(kept)
     case .file(let file):
       do {
-        try withBytes(of: bytes) { (bytes) throws(FileError) in
-          try file.write(bytes, at: byteCount)
-        }
+        try file.write(bytes, at: byteCount)
       } catch {
         return error
       }
@@ -133,7 +143,7 @@ extension PayloadDraft.State {
       }
     case .whole, .none: return .superseded
     }
-    bytes.withUnsafeBytes { hasher.update($0) }
+    hasher.update(bytes)
     byteCount += bytes.count
     return nil
   }

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-public import Digests
-
 /// All trainable parameters of a model (an adapter, a delta, a gradient), end to end.
 public struct ParameterVector: Hashable, Sendable {
   /// Where each tensor lies.
@@ -32,15 +30,11 @@ public struct ParameterVector: Hashable, Sendable {
     Kernels.add(other.values, scaledBy: scale, to: &values)
   }
 
-  /// The SHA-256 of the little-endian values: the identity of a state.
-  public var digest: Digest {
-    var hasher = DigestHasher()
-    hasher.update(values)
-    return hasher.finalized()
-  }
-
   /// Whether no value is infinite or not a number.
   public var isFinite: Bool { Kernels.areFinite(values) }
+
+  /// Whether every value is 0.
+  public var isZero: Bool { Kernels.areZero(values) }
 
   /// The Euclidean norm, summed in double precision in an order that is the same everywhere.
   public var norm: Double { Kernels.sumOfSquares(values).squareRoot() }

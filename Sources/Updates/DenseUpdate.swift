@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+public import Digests
 public import Files
 public import Tensors
 
@@ -12,36 +13,24 @@ extension UpdateCodec {
   public static func writeDense(
     _ vector: ParameterVector, to draft: PayloadDraft
   ) throws(UpdateError) {
-    try dense.eachPiece(of: vector) { (piece) throws(UpdateError) in
+    try dense.checkFormOf(vector)
+    try vector.eachDensePiece { (piece) throws(UpdateError) in
       try storing { () throws(FileError) in try draft.append(piece) }
     }
   }
 
   /// The bytes of every value of `delta`.
   func densePayload(of delta: ParameterVector) throws(UpdateError) -> [UInt8] {
+    try checkFormOf(delta)
     var payload: [UInt8] = []
     payload.reserveCapacity(maximumPayloadByteCount(for: delta.layout))
-    try eachPiece(of: delta) { (piece) throws(UpdateError) in payload += piece }
+    delta.eachDensePiece { payload.append(contentsOf: $0) }
     return payload
   }
 
-  private func eachPiece(
-    of delta: ParameterVector, _ body: (ArraySlice<UInt8>) throws(UpdateError) -> Void
-  ) throws(UpdateError) {
-    try UpdateContainer.checkLimits(of: delta.layout)
-    if let index = firstNonFinite(in: delta.values) { throw .nonFinite(at: index, of: delta) }
-    try body(UpdateContainer.header(.dense, layout: delta.layout)[...])
-    for (tensor, entry) in delta.layout.entries.enumerated() {
-      let section = UpdateContainer.Section(
-        elementCount: entry.count, nonZeroCount: entry.count,
-        contents: 0..<(entry.count * MemoryLayout<Float>.size))
-      try body(UpdateContainer.sectionHeader(tensor, of: .dense, section)[...])
-      for start in stride(from: entry.range.lowerBound, to: entry.range.upperBound, by: blockCount)
-      {
-        let end = min(start + blockCount, entry.range.upperBound)
-        try body(delta.values[start..<end].withUnsafeBytes { Array($0) }[...])
-      }
-    }
+  private func checkFormOf(_ vector: ParameterVector) throws(UpdateError) {
+    try UpdateContainer.checkLimits(of: vector.layout)
+    if let index = firstNonFinite(in: vector.values) { throw .nonFinite(at: index, of: vector) }
   }
 
   /// The values in `payload`.
@@ -64,6 +53,41 @@ extension UpdateCodec {
       throw .nonFinite(at: index, in: layout)
     }
     return vector
+  }
+}
+
+extension ParameterVector {
+  /// The SHA-256 of the dense update with these values: the identity of a state, and the digest of
+  /// the snapshot that brings a worker there.
+  public var digest: Digest {
+    var hasher = DigestHasher()
+    eachDensePiece { hasher.update($0) }
+    return hasher.finalized()
+  }
+
+  /// Calls `body` with the bytes of the dense update with these values, one piece after the other.
+  fileprivate func eachDensePiece<Failure: Error>(
+    _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
+  ) throws(Failure) {
+    func pass(_ header: [UInt8]) throws(Failure) {
+      try header.withUnsafeBufferPointer { (bytes) throws(Failure) in
+        try body(UnsafeRawBufferPointer(bytes))
+      }
+    }
+    try pass(UpdateContainer.header(.dense, layout: layout))
+    try values.withUnsafeBufferPointer { (values) throws(Failure) in
+      for (tensor, entry) in layout.entries.enumerated() {
+        let section = UpdateContainer.Section(
+          elementCount: entry.count, nonZeroCount: entry.count,
+          contents: 0..<(entry.count * MemoryLayout<Float>.size))
+        try pass(UpdateContainer.sectionHeader(tensor, of: .dense, section))
+        let end = entry.range.upperBound
+        for start in stride(from: entry.offset, to: end, by: blockCount) {
+          let block = start..<min(start + blockCount, end)
+          try body(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: values[block])))
+        }
+      }
+    }
   }
 }
 
@@ -111,8 +135,9 @@ extension ParameterLayout {
   }
 }
 
-/// How many values are worked on at once where not all of them need be in memory.
-let blockCount = 64 << 10
+/// How many values are worked on at once where not all of them need be in memory: with their sums
+/// few enough for a processor's own cache.
+let blockCount = 16 << 10
 
 /// The place of the first value that is infinite or not a number.
 func firstNonFinite(in values: [Float]) -> Int? {
@@ -121,14 +146,7 @@ func firstNonFinite(in values: [Float]) -> Int? {
 
 /// The place of the first value that is infinite or not a number.
 func firstNonFinite(in values: UnsafeBufferPointer<Float>) -> Int? {
-  let exponent: UInt32 = 0x7F80_0000
-  var index = 0
-  var largest: UInt32 = 0
-  while index < values.count {
-    largest = max(largest, values[index].bitPattern & exponent)
-    index += 1
-  }
-  return largest < exponent ? nil : values.firstIndex { !$0.isFinite }
+  Kernels.areFinite(values) ? nil : values.firstIndex { !$0.isFinite }
 }
 
 extension UpdateError {

@@ -28,12 +28,11 @@ public struct ErrorFeedback: Hashable, Sendable {
   ) throws(UpdateError) -> EncodedUpdate {
     var wanted = delta
     // Of a vector as large as this, what need not be copied matters.
-    if residual.values.contains(where: { $0 != 0 }) { wanted.add(residual) }
+    let isCarrying = !residual.isZero
+    if isCarrying { wanted.add(residual) }
     let encoded = try codec.encode(wanted, seed: seed)
     guard codec.needsResidual, codec != .dense else {
-      if residual.values.contains(where: { $0 != 0 }) {
-        residual = ParameterVector(zerosOf: delta.layout)
-      }
+      if isCarrying { residual = ParameterVector(zerosOf: delta.layout) }
       return encoded
     }
     wanted.add(encoded.decoded, scaledBy: -1)

@@ -62,7 +62,7 @@ public struct ServerOptimizer: Hashable, Sendable {
       state.allSatisfy { $0.layout == adapter.layout }, "a step of an adapter of another layout")
     switch rule {
     case .sgd(let learningRate, _) where state.isEmpty:
-      step(&adapter, from: start, along: meanDelta) { delta, _, _ in learningRate * delta }
+      Kernels.step(along: meanDelta, rate: learningRate, at: start, of: &adapter.values)
     case .sgd(let learningRate, let momentum):
       step(&adapter, from: start, along: meanDelta) { delta, average, _ in
         average = momentum * average + delta

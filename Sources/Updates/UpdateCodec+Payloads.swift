@@ -94,14 +94,15 @@ private func eachDenseMeanBlock(
       for (update, weight) in sources {
         try update.read(tensor, from: range.lowerBound, into: part)
         sums.withUnsafeMutableBufferPointer { sums in
-          var index = 0
-          while index < part.count {
-            sums[index] += weight * Double(part[index])
-            index &+= 1
-          }
+          Kernels.add(
+            UnsafeBufferPointer(part), weight: weight,
+            to: UnsafeMutableBufferPointer(rebasing: sums[..<part.count]))
         }
       }
-      for index in part.indices { part[index] = Float(sums[index] / totalWeight) }
+      sums.withUnsafeBufferPointer { sums in
+        Kernels.divide(
+          UnsafeBufferPointer(rebasing: sums[..<part.count]), by: totalWeight, into: part)
+      }
       body(layout.entries[tensor].offset + range.lowerBound, UnsafeBufferPointer(part))
     }
   }

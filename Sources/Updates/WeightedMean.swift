@@ -24,13 +24,7 @@ public struct WeightedMean: Sendable {
   public mutating func add(_ decoded: ParameterVector, weight: Double) {
     admit(decoded.layout, weight: weight)
     decoded.values.withUnsafeBufferPointer { values in
-      sums.withUnsafeMutableBufferPointer { sums in
-        var index = 0
-        while index < sums.count {
-          sums[index] += weight * Double(values[index])
-          index &+= 1
-        }
-      }
+      sums.withUnsafeMutableBufferPointer { Kernels.add(values, weight: weight, to: $0) }
     }
   }
 
@@ -60,13 +54,7 @@ public struct WeightedMean: Sendable {
   public consuming func combined() -> ParameterVector? {
     guard totalWeight > 0 else { return nil }
     let values = [Float](unsafeUninitializedCapacity: sums.count) { values, count in
-      sums.withUnsafeBufferPointer { sums in
-        var index = 0
-        while index < sums.count {
-          values.initializeElement(at: index, to: Float(sums[index] / totalWeight))
-          index &+= 1
-        }
-      }
+      sums.withUnsafeBufferPointer { Kernels.divide($0, by: totalWeight, into: values) }
       count = sums.count
     }
     return ParameterVector(layout: layout, values: values)

@@ -24,6 +24,38 @@ struct VectorKernelTests {
     }
   }
 
+  @Test func zerosOfBothSignsAreZeros() {
+    #expect(Kernels.areZero([]))
+    #expect(Kernels.areZero([Float](repeating: -0.0, count: 37) + [0]))
+    for index in 0..<37 {
+      var values = [Float](repeating: 0, count: 37)
+      values[index] = index % 2 == 0 ? .leastNonzeroMagnitude : .nan
+      #expect(!Kernels.areZero(values))
+    }
+  }
+
+  @Test func weightedSumsQuotientsAndStepsHaveTheBitsOfThePlainVersion() {
+    for count in [0, 1, 7, 1_000] {
+      let values = noise(count, "values")
+      let weight = 1.0 / 3
+      var sums = noise(count, "sums").map { Double($0) * 1e9 }
+      let expected = zip(sums, values).map { $0 + weight * Double($1) }
+      values.withUnsafeBufferPointer { values in
+        sums.withUnsafeMutableBufferPointer { Kernels.add(values, weight: weight, to: $0) }
+      }
+      #expect(sums == expected)
+      var quotients = [Float](repeating: 9, count: count)
+      sums.withUnsafeBufferPointer { sums in
+        quotients.withUnsafeMutableBufferPointer { Kernels.divide(sums, by: 7, into: $0) }
+      }
+      #expect(quotients == expected.map { Float($0 / 7) })
+      var target = [1] + noise(count, "target")
+      let moved = zip(target.dropFirst(), values).map { Float(Double($0) + 0.1 * Double($1)) }
+      values.withUnsafeBufferPointer { Kernels.step(along: $0, rate: 0.1, at: 1, of: &target) }
+      #expect(target == [1] + moved)
+    }
+  }
+
   @Test func vectorsAreScaledAndAdded() {
     var values: [Float] = [1, -2, 3]
     Kernels.scale(&values, by: 0.5)

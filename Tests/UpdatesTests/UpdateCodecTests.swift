@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Digests
+import Files
 import FoundationEssentials
 import Tensors
 import Testing
@@ -27,6 +28,16 @@ import Testing
     let section = [UInt8](
       hex: "0000 00 00 02000000 02000000 0000803f 08000000 0000803f 000020c0")
     #expect(try UpdateCodec.dense.encode(delta).payload == header + section)
+    #expect(delta.digest == Digest(of: header + section))
+  }
+
+  @Test func theDigestOfAVectorIsThatOfItsSnapshot() throws {
+    // With tensors of more than one piece, and of one value.
+    let vector = randomVector(layout(40_000, 1, 7), seed: 8)
+    let draft = PayloadDraft()
+    try UpdateCodec.writeDense(vector, to: draft)
+    #expect(draft.finished().digest == vector.digest)
+    #expect(Digest(of: try UpdateCodec.dense.encode(vector).payload) == vector.digest)
   }
 
   @Test(arguments: codecs)

@@ -42,6 +42,17 @@ TERN_DISPATCHED int tern_all_finite(size_t count, const float *x) {
   return !bad;
 }
 
+TERN_DISPATCHED int tern_all_zero(size_t count, const float *x) {
+  // All bits but the sign's.
+  uint32_t any = 0;
+  for (size_t i = 0; i < count; i++) {
+    uint32_t bits;
+    memcpy(&bits, x + i, sizeof bits);
+    any |= bits & 0x7FFFFFFFu;
+  }
+  return !any;
+}
+
 TERN_DISPATCHED void tern_scale(size_t count, float a, float *x) {
   for (size_t i = 0; i < count; i++) x[i] *= a;
 }

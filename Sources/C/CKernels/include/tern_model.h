@@ -19,6 +19,9 @@ double tern_sum_of_squares(size_t count, const float *x);
 /// 1 if no x[i] is infinite or not a number, else 0.
 int tern_all_finite(size_t count, const float *x);
 
+/// 1 if every x[i] is 0, of either sign, else 0.
+int tern_all_zero(size_t count, const float *x);
+
 /// x[i] *= a.
 void tern_scale(size_t count, float a, float *x);
 
