@@ -19,7 +19,7 @@ public struct NetworkSettings: Hashable, Sendable {
   /// How long a worker waits for the answer to a renewal, and before it tries again.
   public var renewalTimeout = Duration.seconds(30)
   /// The bytes of a payload in one frame.
-  public var chunkByteCount = 128 << 10
+  public var chunkByteCount = 256 << 10
 
   /// The defaults.
   public init() {}

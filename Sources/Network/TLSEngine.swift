@@ -3,8 +3,8 @@ internal import COpenSSL
 internal import COpenSSLSystem
 internal import Rounds
 
-// Contract of the unsafe code: an engine owns its SSL object and, through it, both BIOs; they are
-// freed together, after the last call. No pointer outlives the call that it is given to. The SSL
+// Contract of the unsafe code: an engine owns its SSL object, a reference to its input, and through
+// the SSL object both BIOs; they are freed together, after the last call. No pointer outlives the call that it is given to. The SSL
 // object's application data points back at the engine, which outlives it.
 
 /// TLS 1.3 of one connection as a pump of bytes: ciphertext in and out, plaintext in and out.
@@ -36,6 +36,7 @@ final class TLSEngine {
   let ssl: OpaquePointer
   private let input: OpaquePointer
   private let encrypted: OpaquePointer
+  private var isLending = false
   private var judgedName = ""
   private var ownRefusal: String?
   /// Whether this connection is for nothing but enrolment, by what both sides agreed on.
@@ -62,6 +63,7 @@ final class TLSEngine {
     isServer = context.isServer
     tern_bio_retry_when_empty(input)
     tern_bio_retry_when_empty(output)
+    BIO_up_ref(input)
     SSL_set_bio(ssl, input, output)
     SSL_set_ex_data(ssl, 0, Unmanaged.passUnretained(self).toOpaque())
     if isServer {
@@ -72,7 +74,10 @@ final class TLSEngine {
     }
   }
 
-  deinit { SSL_free(ssl) }
+  deinit {
+    SSL_free(ssl)
+    BIO_free(input)
+  }
 
   /// The engine that owns `ssl`.
   static func of(_ ssl: OpaquePointer) -> TLSEngine? {
@@ -107,8 +112,30 @@ final class TLSEngine {
       notAfter: end(of: certificate), isNewcomer: isForEnrolment)
   }
 
-  /// Takes ciphertext from the other side.
-  func receive(_ bytes: UnsafeRawBufferPointer) {
+  /// Takes ciphertext from the other side for `body`; what that does not use is kept.
+  ///
+  /// OpenSSL reads from where the bytes are, as they are in most cases used up at once.
+  /// - Precondition: not called by `body`.
+  func receive(_ bytes: UnsafeRawBufferPointer, for body: () -> Void = {}) {
+    precondition(!isLending, "ciphertext within the use of other ciphertext")
+    guard BIO_ctrl_pending(input) == 0, bytes.count <= 1 << 30,
+      let lent = BIO_new_mem_buf(bytes.baseAddress, Int32(bytes.count))
+    else {
+      keep(bytes)
+      return body()
+    }
+    tern_bio_retry_when_empty(lent)
+    SSL_set0_rbio(ssl, lent)
+    isLending = true
+    body()
+    isLending = false
+    keep(UnsafeRawBufferPointer(rebasing: bytes.suffix(BIO_ctrl_pending(lent))))
+    BIO_up_ref(input)
+    // It has the reference, and frees what was lent.
+    SSL_set0_rbio(ssl, input)
+  }
+
+  private func keep(_ bytes: UnsafeRawBufferPointer) {
     var rest = bytes[...]
     while !rest.isEmpty {
       let part = UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 30))

@@ -106,9 +106,12 @@ final class TLSHandler: ChannelDuplexHandler {
     case .idle, .lingering, .closed: return
     case .handshaking, .open: break
     }
-    buffer.withUnsafeReadableBytes { engine.receive($0) }
-    continueHandshake(context)
-    readPlaintext(context)
+    buffer.withUnsafeReadableBytes { bytes in
+      engine.receive(bytes) {
+        continueHandshake(context)
+        readPlaintext(context)
+      }
+    }
     writeOutput(context, promise: nil)
   }
 
