@@ -181,27 +181,27 @@ public struct BenchmarkWorker: Sendable {
   }
 }
 
-/// "Learns" the same random numbers each round, in another order.
-private struct RandomLearner: Learner {
+/// "Learns" random numbers, of which another one changes each round.
+private final class RandomLearner: Learner {
   let layout: ParameterLayout
-  private let values: [Float]
+  private let values: Mutex<[Float]>
 
   init(layout: ParameterLayout, seed: Seed) {
     self.layout = layout
     var stream = RandomStream(seed)
-    values = (0..<layout.count).map { _ in Float(stream.unit()) - 0.5 }
+    values = Mutex((0..<layout.count).map { _ in Float(stream.unit()) - 0.5 })
   }
 
   func train(
     from start: ParameterVector, version: Int, progress: (StepReport) throws -> Void
   ) throws -> TrainingResult {
-    let shift = version * 7919 % values.count
-    let shifted = [Float](unsafeUninitializedCapacity: values.count) { buffer, count in
-      let rest = buffer.initialize(fromContentsOf: values[shift...])
-      count = buffer[rest...].initialize(fromContentsOf: values[..<shift])
+    let values = values.withLock { values in
+      // In place, unless the last ones are still in use.
+      values[version * 7919 % values.count] += 0.25
+      return values
     }
     return TrainingResult(
-      delta: ParameterVector(layout: layout, values: shifted), exampleCount: 1, tokenCount: 1,
+      delta: ParameterVector(layout: layout, values: values), exampleCount: 1, tokenCount: 1,
       loss: 1)
   }
 }
