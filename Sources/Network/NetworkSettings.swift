@@ -14,7 +14,8 @@ public struct NetworkSettings: Hashable, Sendable {
   public var newcomerLimit = 16
   /// How long a newcomer may take to say what it wants.
   public var enrolmentTimeout = Duration.seconds(10)
-  /// How often a server looks whether its certificate or the registry has changed.
+  /// How often a server looks whether its certificate or the registry has changed: other processes
+  /// change them, and a revocation is to take effect at once.
   public var registryInterval = Duration.milliseconds(200)
   /// How long a worker waits for the answer to a renewal, and before it tries again.
   public var renewalTimeout = Duration.seconds(30)
