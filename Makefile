@@ -59,6 +59,7 @@ faults: toolchain packages ## Simulate faults from a few thousand seeds.
 	.build/release/tern simulate --faults 0..10000
 
 mutations: toolchain packages ## Break the rules in 14 ways; the fault simulator must find each.
+	@$(call install,patch)
 	Tests/Mutations/run
 
 build: toolchain packages ## Build the programs for debugging.
