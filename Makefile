@@ -17,7 +17,8 @@ FUZZ_SECONDS ?= 600
 MODEL_SHA256 := b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53
 
 .PHONY: help demo test test-release faults mutations chaos crowd build release packages \
-        demo-packages toolchain model lint format generated lines benchmark fuzz sanitize clean
+        demo-packages toolchain model lint format generated lines benchmark fuzz sanitize \
+        sanitize-address sanitize-thread clean
 
 help: ## List what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,11 +34,16 @@ demo: toolchain packages demo-packages model ## Fine-tune a real model on four p
 HEAVY_TESTS := SimulationTests|CorpusTests|ModelsTests
 PROCESS_TESTS := EndToEndTests
 
+# All tests, in three turns; the argument is how they were built.
+define turns
+swift test --skip-build $(1) --skip '$(HEAVY_TESTS)|$(PROCESS_TESTS)'
+swift test --skip-build $(1) --filter '$(HEAVY_TESTS)'
+swift test --skip-build $(1) --filter '$(PROCESS_TESTS)' --no-parallel
+endef
+
 test: toolchain packages ## Build and run all tests.
 	swift build --build-tests $(SWIFT_FLAGS)
-	swift test --skip-build $(SWIFT_FLAGS) --skip '$(HEAVY_TESTS)|$(PROCESS_TESTS)'
-	swift test --skip-build $(SWIFT_FLAGS) --filter '$(HEAVY_TESTS)'
-	swift test --skip-build $(SWIFT_FLAGS) --filter '$(PROCESS_TESTS)' --no-parallel
+	$(call turns,$(SWIFT_FLAGS))
 
 test-release: toolchain packages ## Run numerics and the programs as they are shipped.
 	swift build -c release --build-tests -Xswiftc -enable-testing
@@ -130,13 +136,17 @@ fuzz: toolchain packages ## Search for inputs that break a decoder; see Tests/Fu
 	@for decoder in $(DECODER); do Tests/Fuzzing/run "$$decoder" "$(FUZZ_SECONDS)"; done
 
 # Address: leaks are not looked for, because XCTest itself, which loads all tests, leaks.
-sanitize: toolchain packages ## Run all tests under the address and the thread sanitizer.
+sanitize: sanitize-address sanitize-thread ## Run all tests under the address and the thread sanitizer.
+
+sanitize-address: export ASAN_OPTIONS := detect_leaks=0
+sanitize-address: toolchain packages
 	swift build --build-tests --scratch-path .build-address --sanitize=address
-	ASAN_OPTIONS=detect_leaks=0 swift test --skip-build --scratch-path .build-address \
-	  --sanitize=address
+	$(call turns,--scratch-path .build-address --sanitize=address)
+
+sanitize-thread: export TSAN_OPTIONS := halt_on_error=1
+sanitize-thread: toolchain packages
 	swift build --build-tests --scratch-path .build-thread --sanitize=thread
-	TSAN_OPTIONS=halt_on_error=1 swift test --skip-build --scratch-path .build-thread \
-	  --sanitize=thread
+	$(call turns,--scratch-path .build-thread --sanitize=thread)
 
 clean: ## Remove what was built.
 	rm -rf .build .build-*

@@ -126,7 +126,7 @@ let programs: [Target] = [
     swiftSettings: strict),
   .executableTarget(
     name: "tern-performance", dependencies: ["Updates", "Tensors", "Randomness"],
-    path: "Tests/Performance", exclude: ["README.md"], swiftSettings: strict),
+    path: "Tests/Performance", exclude: ["README.md", "pytorch_steps.py"], swiftSettings: strict),
 ]
 
 /// The tests of one module, which see it and what else they name.

@@ -6,7 +6,8 @@ import Programs
 /// The command `tern benchmark`.
 struct Benchmark: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measure this machine.", subcommands: [Rounds.self, Serve.self, Work.self])
+    abstract: "Measure this machine.",
+    subcommands: [Train.self, Forward.self, Rounds.self, Serve.self, Work.self])
 }
 
 extension Benchmark {

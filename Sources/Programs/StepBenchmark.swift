@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Checkpoints
+public import Models
+internal import Randomness
+internal import Tensors
+
+/// Steps of training, or forward passes, of a model on random tokens: what the engine costs, with
+/// nothing around it.
+public struct StepBenchmark: Sendable {
+  /// What is repeated.
+  public enum Work: Sendable {
+    /// Loss, gradient of the adapter, and a step of AdamW.
+    case train
+    /// The loss alone.
+    case forward
+  }
+
+  /// The sizes of a step.
+  public struct Size: Sendable {
+    /// How many sequences.
+    public var batch: Int
+    /// How many tokens each has.
+    public var sequence: Int
+    /// How many tokens at the end of each are predicted.
+    public var supervised: Int
+    /// The rank of the adapter, on all seven projections.
+    public var rank: Int
+    /// Which of its factors are learned.
+    public var factors: LoRAConfiguration.Factors
+
+    /// Sizes of a step.
+    public init(
+      batch: Int, sequence: Int, supervised: Int, rank: Int, factors: LoRAConfiguration.Factors
+    ) {
+      self.batch = batch
+      self.sequence = sequence
+      self.supervised = supervised
+      self.rank = rank
+      self.factors = factors
+    }
+  }
+
+  /// What was measured.
+  public struct Report: Encodable, Sendable {
+    /// How many sequences.
+    public var batch: Int
+    /// How many tokens each has.
+    public var sequence: Int
+    /// How many of them are predicted.
+    public var supervised: Int
+    /// The rank of the adapter.
+    public var rank: Int
+    /// How many steps were measured.
+    public var steps: Int
+    /// Processor time of a step, in seconds: half of the steps took no more.
+    public var processorSecondsMedian: Double
+    /// Processor time of the fastest step, in seconds.
+    public var processorSecondsMinimum: Double
+    /// Tokens run through the model for each second of processor time, at the median.
+    public var tokensPerProcessorSecond: Double
+    /// Operations of matrix products for each nanosecond of processor time, at the median.
+    public var gigaflopsPerSecond: Double
+    /// The same in one large matrix product on this machine: what is there to be had.
+    public var gigaflopsPerSecondOfOneProduct: Double
+    /// The most memory that the process ever had resident, in bytes; the model's is a part of it.
+    public var peakResidentBytes: Int
+    /// The loss before the last step, to compare.
+    public var loss: Double
+  }
+
+  private let model: AdaptedModel
+  private let size: Size
+  private let work: Work
+
+  /// A benchmark of `work` on a base.
+  ///
+  /// - Throws: if the sizes are more than the model takes.
+  public init(_ work: Work, base: DecoderModel, size: Size) throws {
+    let limit = base.configuration.contextLength
+    guard size.sequence <= limit else {
+      throw InputError("the model takes sequences of at most \(limit) tokens")
+    }
+    self.work = work
+    self.size = size
+    model = AdaptedModel(
+      base: base,
+      lora: LoRAConfiguration(
+        rank: size.rank, alpha: 2 * Float(size.rank), factors: size.factors, seed: 1))
+  }
+
+  /// Measures `stepCount` steps after two that are not counted; each has tokens of its own.
+  ///
+  /// - Precondition: there is a step.
+  public func run(stepCount: Int) throws -> Report {
+    precondition(stepCount > 0, "a benchmark of no steps")
+    var adapter = model.initialAdapter()
+    var gradient = ParameterVector(zerosOf: model.layout)
+    var optimizer = AdamW(count: model.layout.count)
+    var workspace = model.makeWorkspace()
+    var stream = RandomStream(Seed(1))
+    var seconds: [Double] = []
+    var loss = 0.0
+    for step in -2..<stepCount {
+      let batch = randomBatch(&stream)
+      let begin = processorSeconds()
+      switch work {
+      case .forward: loss = model.loss(of: batch, adapter: adapter, in: &workspace)
+      case .train:
+        Kernels.scale(&gradient.values, by: 0)
+        loss = model.loss(
+          of: batch, adapter: adapter, in: &workspace, addingGradientTo: &gradient)
+        optimizer.step(&adapter, gradient: gradient, learningRate: 1e-4)
+      }
+      if step >= 0 { seconds.append(processorSeconds() - begin) }
+    }
+    return try report(seconds.sorted(), operations: operations(&stream), loss: loss)
+  }
+
+  private func report(_ seconds: [Double], operations: Double, loss: Double) throws -> Report {
+    let median = seconds[seconds.count / 2]
+    let memory = try ProcessUsage.current()
+    return Report(
+      batch: size.batch, sequence: size.sequence, supervised: size.supervised, rank: size.rank,
+      steps: seconds.count, processorSecondsMedian: median, processorSecondsMinimum: seconds[0],
+      tokensPerProcessorSecond: Double(size.batch * size.sequence) / median,
+      gigaflopsPerSecond: operations / median / 1e9,
+      gigaflopsPerSecondOfOneProduct: speedOfOneProduct(),
+      peakResidentBytes: memory.peakResidentBytes, loss: loss)
+  }
+
+  private func operations(_ stream: inout RandomStream) -> Double {
+    let arithmetic = model.arithmetic(of: randomBatch(&stream))
+    return work == .train ? arithmetic.step : arithmetic.forward
+  }
+
+  private func randomBatch(_ stream: inout RandomStream) -> TokenBatch {
+    let vocabularySize = model.base.configuration.vocabularySize
+    return TokenBatch(
+      sequences: (0..<size.batch).map { _ in
+        let tokens = (0..<size.sequence).map { _ in
+          Int32(stream.integer(below: vocabularySize))
+        }
+        return (tokens, size.sequence - size.supervised)
+      })
+  }
+}
+
+/// Operations of a square matrix product for each nanosecond of processor time: the best of some.
+private func speedOfOneProduct() -> Double {
+  let width = 1024
+  let square = Matrix([Float](repeating: 0.5, count: width * width), rows: width, columns: width)
+  var product = Matrix(rows: width, columns: width)
+  let seconds = (0..<5).map { _ in
+    let begin = processorSeconds()
+    Kernels.multiply(square, transposed: square, into: &product)
+    return processorSeconds() - begin
+  }
+  return 2 * Double(width * width * width) / (seconds.min() ?? .infinity) / 1e9
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+public import ArgumentParser
+public import Models
+import Programs
+
+extension Benchmark {
+  /// What a step is made of.
+  struct StepOptions: ParsableArguments {
+    @Option(help: "The checkpoint: a Hugging Face folder or a GGUF file.", completion: .file())
+    var model: String
+
+    @Option(help: "How many sequences a step has.")
+    var batch = 4
+
+    @Option(help: "How many tokens a sequence has.")
+    var sequence = 128
+
+    @Option(help: "How many tokens at the end of each sequence are predicted; by default all.")
+    var supervised: Int?
+
+    @Option(help: "The rank of the adapter, on all seven projections.")
+    var rank = 8
+
+    @Option(help: "How many steps are measured.")
+    var steps = 9
+
+    @Option(help: "text or json.")
+    var format = OutputFormat.text
+
+    func validate() throws {
+      guard batch > 0, rank > 0, steps > 0 else {
+        throw ValidationError("--batch, --rank and --steps are at least 1")
+      }
+      guard sequence >= 2 else { throw ValidationError("--sequence is at least 2") }
+      guard (1..<sequence).contains(supervised ?? 1) else {
+        throw ValidationError("--supervised is 1 to \(sequence - 1), all tokens but the first")
+      }
+    }
+
+    func run(
+      _ work: StepBenchmark.Work, named name: String, factors: LoRAConfiguration.Factors
+    ) throws {
+      let size = StepBenchmark.Size(
+        batch: batch, sequence: sequence, supervised: supervised ?? sequence - 1, rank: rank,
+        factors: factors)
+      let base = try LoadedModel(path: model).base
+      let report = try StepBenchmark(work, base: base, size: size).run(stepCount: steps)
+      try printResult(of: "benchmark \(name)", as: format, report) {
+        """
+        step         \(report.batch) x \(report.sequence) tokens, \(report.supervised) predicted \
+        of each, rank \(report.rank), \(report.steps) steps on one thread
+        processor    \(fixed(report.processorSecondsMedian, 3)) s a step at the median, \
+        \(fixed(report.processorSecondsMinimum, 3)) s at best, \
+        \(fixed(report.tokensPerProcessorSecond, 0)) tokens a second
+        arithmetic   \(fixed(report.gigaflopsPerSecond, 1)) GFLOP/s; one large product on this \
+        machine has \(fixed(report.gigaflopsPerSecondOfOneProduct, 1))
+        memory       \(byteText(report.peakResidentBytes)) resident at most
+        loss         \(fixed(report.loss, 4))
+        """
+      }
+    }
+  }
+
+  struct Train: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Steps of training on random tokens: loss, gradient, AdamW.")
+
+    @OptionGroup var options: StepOptions
+
+    @Option(help: "Which factors of the adapter are learned: 'both', as PEFT does, or 'b'.")
+    var factors = LoRAConfiguration.Factors.both
+
+    func run() async throws {
+      try await reportingErrors { try options.run(.train, named: "train", factors: factors) }
+    }
+  }
+
+  struct Forward: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Forward passes on random tokens: the loss.")
+
+    @OptionGroup var options: StepOptions
+
+    func run() async throws {
+      try await reportingErrors { try options.run(.forward, named: "forward", factors: .b) }
+    }
+  }
+}
+
+extension LoRAConfiguration.Factors: ExpressibleByArgument {}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import Testing
+
+/// The programs measure, and say in which units; figures are nobody's promise here.
+@Suite(.timeLimit(.minutes(5)))
+struct BenchmarkTests {
+  private func report(_ arguments: [String]) throws -> [String: Any] {
+    let site = try Site(certificates: false)
+    let output = try site.run("tern", ["benchmark"] + arguments + ["--format", "json"]).output
+    return try #require(
+      try JSONSerialization.jsonObject(with: Data(output.utf8)) as? [String: Any])
+  }
+
+  @Test(arguments: ["train", "forward"])
+  func stepsAreMeasured(work: String) throws {
+    let report = try report([
+      work, "--model", Site.model, "--batch", "2", "--sequence", "16", "--supervised", "5",
+      "--rank", "3", "--steps", "4",
+    ])
+    func number(_ key: String) throws -> Double { try #require(report[key] as? Double) }
+    #expect(report["command"] as? String == "benchmark \(work)")
+    #expect(try number("batch") == 2 && number("sequence") == 16 && number("supervised") == 5)
+    #expect(try number("rank") == 3 && number("steps") == 4)
+    let seconds = try number("processor_seconds_median")
+    #expect(try seconds > 0 && number("processor_seconds_minimum") <= seconds)
+    #expect(try abs(number("tokens_per_processor_second") * seconds / 32 - 1) < 1e-9)
+    #expect(try number("gigaflops_per_second") > 0)
+    #expect(try number("gigaflops_per_second_of_one_product") > 0)
+    #expect(try number("peak_resident_bytes") > 1e6)
+    // Random tokens of 512, which nothing can predict: no better than guessing.
+    #expect(try number("loss") > 5)
+  }
+
+  @Test func roundsAreMeasured() throws {
+    let report = try report(["rounds", "--workers", "2", "--bytes", "100000", "--rounds", "3"])
+    #expect(report["workers"] as? Int == 2 && report["rounds"] as? Int == 3)
+    #expect(try #require(report["round_seconds_median"] as? Double) > 0)
+    #expect(try #require(report["received_bytes_per_worker_round"] as? Double) > 100_000)
+  }
+
+  @Test(arguments: [
+    (["--sequence", "257"], "sequences of at most 256 tokens", 2),
+    (["--sequence", "1"], "--sequence is at least 2", 64),
+    (["--supervised", "128"], "--supervised is 1 to 127", 64),
+    (["--rank", "0"], "--rank", 64),
+  ])
+  func whatCannotBeMeasuredIsRefused(options: [String], reason: String, code: Int) throws {
+    let site = try Site(certificates: false)
+    let result = try site.run(
+      "tern", ["benchmark", "train", "--model", Site.model] + options, expecting: Int32(code))
+    #expect(result.output.contains(reason))
+  }
+}
