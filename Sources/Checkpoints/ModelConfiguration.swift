@@ -120,8 +120,8 @@ extension ModelConfiguration {
     for (name, size) in sizes where !(1...limit ~= size) {
       throw .malformed(path: path, what: "a \(name) of \(size), expected 1 to \(limit)")
     }
-    guard layerCount <= 10_000 else {
-      throw .malformed(path: path, what: "a layer count of \(layerCount)")
+    guard layerCount <= 1_000 else {
+      throw .malformed(path: path, what: "a layer count of \(layerCount), expected at most 1,000")
     }
     guard headCount.isMultiple(of: keyValueHeadCount) else {
       throw .malformed(
