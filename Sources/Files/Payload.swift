@@ -55,19 +55,6 @@ public struct Payload: Sendable {
     }
   }
 
-  /// Some of the bytes, with `header` before them.
-  ///
-  /// - Precondition: `range` lies within the payload.
-  /// - Throws: when the file cannot be read.
-  public func bytes(in range: Range<Int>, after header: [UInt8]) throws(FileError) -> [UInt8] {
-    try filledBytes(header.count + range.count) { (buffer) throws(FileError) in
-      buffer.copyBytes(from: header)
-      try copy(
-        from: range.lowerBound,
-        into: UnsafeMutableRawBufferPointer(rebasing: buffer[header.count...]))
-    }
-  }
-
   /// Copies the bytes from `offset` on into `buffer`, until it is full.
   ///
   /// - Precondition: there are as many.

@@ -20,26 +20,37 @@ public struct MessageFrames: Sendable {
     self.offset = message.offset
   }
 
-  /// The next frame as it goes out; nil when all are out.
-  ///
-  /// - Throws: when a payload's file cannot be read.
-  public mutating func next() throws(FileError) -> [UInt8]? {
-    if let head {
-      self.head = nil
-      return head
-    }
-    guard let payload, offset < payload.byteCount else { return nil }
-    let end = min(payload.byteCount, offset + chunkByteCount)
-    defer { offset = end }
-    return try chunkFrame(of: payload, offset..<end)
+  /// How many bytes the next frame has; nil when all are out.
+  public var nextByteCount: Int? {
+    if let head { return head.count }
+    return nextChunk.map { FrameHeader.byteCount + ChunkHeader.byteCount + $0.count }
   }
 
-  private func chunkFrame(of payload: Payload, _ range: Range<Int>) throws(FileError) -> [UInt8] {
-    let bodyByteCount = ChunkHeader.byteCount + range.count
-    let header =
-      FrameHeader.bytes(type: .chunk, bodyByteCount: bodyByteCount)
-      + bigEndianBytes(UInt64(range.lowerBound))
-    return try payload.bytes(in: range, after: header)
+  /// Puts the next frame, as it goes out, into `buffer`.
+  ///
+  /// - Precondition: there is one, and the buffer has room for exactly that.
+  /// - Throws: when a payload's file cannot be read.
+  public mutating func takeNext(into buffer: UnsafeMutableRawBufferPointer) throws(FileError) {
+    precondition(buffer.count == nextByteCount, "room for \(buffer.count) bytes of a frame")
+    if let head {
+      buffer.copyBytes(from: head)
+      self.head = nil
+    } else if let payload, let chunk = nextChunk {
+      let header =
+        FrameHeader.bytes(type: .chunk, bodyByteCount: ChunkHeader.byteCount + chunk.count)
+        + bigEndianBytes(UInt64(chunk.lowerBound))
+      buffer.copyBytes(from: header)
+      try payload.copy(
+        from: chunk.lowerBound,
+        into: UnsafeMutableRawBufferPointer(rebasing: buffer[header.count...]))
+      offset = chunk.upperBound
+    }
+  }
+
+  /// What of the payload is next.
+  private var nextChunk: Range<Int>? {
+    guard let payload, offset < payload.byteCount else { return nil }
+    return offset..<min(payload.byteCount, offset + chunkByteCount)
   }
 }
 

@@ -37,7 +37,12 @@ final class MessageOutlet<Message: Sendable>: Sendable {
   private func write(_ frames: MessageFrames) async throws {
     var hasBegun = false
     var frames = frames
-    while let frame = try frames.next() {
+    while let byteCount = frames.nextByteCount {
+      var frame = channel.allocator.buffer(capacity: byteCount)
+      try frame.writeWithUnsafeMutableBytes(minimumWritableBytes: byteCount) { bytes in
+        try frames.takeNext(into: UnsafeMutableRawBufferPointer(rebasing: bytes[..<byteCount]))
+        return byteCount
+      }
       do {
         try Task.checkCancellation()
         try await write(frame)
@@ -51,9 +56,9 @@ final class MessageOutlet<Message: Sendable>: Sendable {
 
   /// Returns when the socket has taken `frame`, or at once when the task is cancelled; the frame
   /// goes out whole all the same.
-  private func write(_ frame: [UInt8]) async throws {
+  private func write(_ frame: ByteBuffer) async throws {
     let written = channel.eventLoop.makePromise(of: Void.self)
-    channel.writeAndFlush(channel.allocator.buffer(bytes: frame), promise: written)
+    channel.writeAndFlush(frame, promise: written)
     let waiter = OnceContinuation()
     do {
       try await withTaskCancellationHandler {

@@ -165,7 +165,14 @@ enum EitherReader: Sendable {
 func all(_ frames: MessageFrames) throws -> [[UInt8]] {
   var frames = frames
   var list: [[UInt8]] = []
-  while let frame = try frames.next() { list.append(frame) }
+  while let byteCount = frames.nextByteCount {
+    var frame = [UInt8](repeating: 0, count: byteCount)
+    let outcome = frame.withUnsafeMutableBytes { bytes in
+      Result { try frames.takeNext(into: bytes) }
+    }
+    try outcome.get()
+    list.append(frame)
+  }
   return list
 }
 
