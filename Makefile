@@ -34,16 +34,11 @@ demo: toolchain packages demo-packages model ## Fine-tune a real model on four p
 HEAVY_TESTS := SimulationTests|CorpusTests|ModelsTests
 PROCESS_TESTS := EndToEndTests
 
-# All tests, in three turns; the argument is how they were built.
-define turns
-swift test --skip-build $(1) --skip '$(HEAVY_TESTS)|$(PROCESS_TESTS)'
-swift test --skip-build $(1) --filter '$(HEAVY_TESTS)'
-swift test --skip-build $(1) --filter '$(PROCESS_TESTS)' --no-parallel
-endef
-
 test: toolchain packages ## Build and run all tests.
 	swift build --build-tests $(SWIFT_FLAGS)
-	$(call turns,$(SWIFT_FLAGS))
+	swift test --skip-build $(SWIFT_FLAGS) --skip '$(HEAVY_TESTS)|$(PROCESS_TESTS)'
+	swift test --skip-build $(SWIFT_FLAGS) --filter '$(HEAVY_TESTS)'
+	swift test --skip-build $(SWIFT_FLAGS) --filter '$(PROCESS_TESTS)' --no-parallel
 
 test-release: toolchain packages ## Run numerics and the programs as they are shipped.
 	swift build -c release --build-tests -Xswiftc -enable-testing
@@ -136,17 +131,18 @@ fuzz: toolchain packages ## Search for inputs that break a decoder; see Tests/Fu
 	@for decoder in $(DECODER); do Tests/Fuzzing/run "$$decoder" "$(FUZZ_SECONDS)"; done
 
 # Address: leaks are not looked for, because XCTest itself, which loads all tests, leaks.
+# One test after the other: what is slowed down so much must not wait for others as well.
 sanitize: sanitize-address sanitize-thread ## Run all tests under the address and the thread sanitizer.
 
 sanitize-address: export ASAN_OPTIONS := detect_leaks=0
 sanitize-address: toolchain packages
 	swift build --build-tests --scratch-path .build-address --sanitize=address
-	$(call turns,--scratch-path .build-address --sanitize=address)
+	swift test --skip-build --scratch-path .build-address --sanitize=address --no-parallel
 
 sanitize-thread: export TSAN_OPTIONS := halt_on_error=1
 sanitize-thread: toolchain packages
 	swift build --build-tests --scratch-path .build-thread --sanitize=thread
-	$(call turns,--scratch-path .build-thread --sanitize=thread)
+	swift test --skip-build --scratch-path .build-thread --sanitize=thread --no-parallel
 
 clean: ## Remove what was built.
 	rm -rf .build .build-*
