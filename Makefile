@@ -130,11 +130,12 @@ fuzz: toolchain packages ## Search for inputs that break a decoder; see Tests/Fu
 	  -Xswiftc -sanitize=address,fuzzer -Xcc -fsanitize=fuzzer-no-link,address
 	@for decoder in $(DECODER); do Tests/Fuzzing/run "$$decoder" "$(FUZZ_SECONDS)"; done
 
-# Address: leaks are not looked for, because XCTest itself, which loads all tests, leaks.
+# Address: leaks are not looked for, because XCTest itself, which loads all tests, leaks; what is
+# freed is not held back for long, because tests look at how much memory a program keeps.
 # One test after the other: what is slowed down so much must not wait for others as well.
 sanitize: sanitize-address sanitize-thread ## Run all tests under the address and the thread sanitizer.
 
-sanitize-address: export ASAN_OPTIONS := detect_leaks=0
+sanitize-address: export ASAN_OPTIONS := detect_leaks=0:quarantine_size_mb=4
 sanitize-address: toolchain packages
 	swift build --build-tests --scratch-path .build-address --sanitize=address
 	swift test --skip-build --scratch-path .build-address --sanitize=address --no-parallel
