@@ -5,7 +5,8 @@
 #include <string.h>
 
 // One source, three machine codes; the loader picks the widest that the processor has.
-#if defined(__x86_64__)
+// Not under the thread sanitizer, which cannot follow what runs before it is set up.
+#if defined(__x86_64__) && !__has_feature(thread_sanitizer)
 #define TERN_DISPATCHED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define TERN_DISPATCHED
