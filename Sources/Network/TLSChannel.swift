@@ -71,10 +71,6 @@ struct TLSChannel: Sendable {
   }
 }
 
-/// A busy socket is read in pieces that are worth a wakeup; an idle one holds little.
-let readBuffers = AdaptiveRecvByteBufferAllocator(
-  minimum: 1 << 10, initial: 2 << 10, maximum: 256 << 10)
-
 extension SocketAddress {
   /// "10.0.0.1:8470" or "[::1]:8470".
   var inWords: String {

@@ -97,7 +97,6 @@ struct Place: Sendable {
       .connectTimeout(TimeAmount(settings.connectTimeout))
       .channelOption(.tcpOption(.tcp_nodelay), value: 1)
       .channelOption(.socketOption(.so_keepalive), value: 1)
-      .channelOption(.recvAllocator, value: readBuffers)
     do {
       return try await withTaskCancellationHandler {
         try await bootstrap.connect(host: host, port: port) { channel in

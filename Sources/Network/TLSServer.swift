@@ -67,7 +67,6 @@ public final class TLSServer: ServerTransport {
       }
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
       .childChannelOption(.socketOption(.so_keepalive), value: 1)
-      .childChannelOption(.recvAllocator, value: readBuffers)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           let address = channel.remoteAddress?.inWords ?? "unknown"
