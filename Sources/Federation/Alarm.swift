@@ -9,6 +9,7 @@ internal import Synchronization
 /// holds one timer: a sleep that is given up keeps its memory until its end.
 final class Alarm: Sendable {
   private let due = Mutex<ContinuousClock.Instant?>(nil)
+  // Dispatch's own queue orders what several threads ask of a timer.
   private nonisolated(unsafe) let timer = DispatchSource.makeTimerSource()
   private let rings: AsyncStream<Void>
 

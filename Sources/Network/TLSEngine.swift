@@ -4,8 +4,9 @@ internal import COpenSSLSystem
 internal import Rounds
 
 // Contract of the unsafe code: an engine owns its SSL object, a reference to its input, and through
-// the SSL object both BIOs; they are freed together, after the last call. No pointer outlives the call that it is given to. The SSL
-// object's application data points back at the engine, which outlives it.
+// the SSL object both BIOs; they are freed together, after the last call. No pointer outlives the
+// call that it is given to. The SSL object's application data points back at the engine, which
+// outlives it.
 
 /// TLS 1.3 of one connection as a pump of bytes: ciphertext in and out, plaintext in and out.
 ///

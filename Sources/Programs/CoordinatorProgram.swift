@@ -98,7 +98,8 @@ public struct CoordinatorProgram: Sendable {
   }
 }
 
-/// Keeps the reporter's view of who is awaited fresh.
+/// Keeps the reporter's view of who is awaited fresh: the time that is left, and the workers' steps,
+/// change without an event that could be waited for.
 private func show(_ service: CoordinatorService, on reporter: RunReporter) async throws {
   while true {
     try await Task.sleep(for: .milliseconds(500))

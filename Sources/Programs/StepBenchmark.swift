@@ -94,7 +94,6 @@ public struct StepBenchmark: Sendable {
   public func run(stepCount: Int) throws -> Report {
     precondition(stepCount > 0, "a benchmark of no steps")
     var adapter = model.initialAdapter()
-    var gradient = ParameterVector(zerosOf: model.layout)
     var optimizer = AdamW(count: model.layout.count)
     var workspace = model.makeWorkspace()
     var stream = RandomStream(Seed(1))
@@ -106,7 +105,7 @@ public struct StepBenchmark: Sendable {
       switch work {
       case .forward: loss = model.loss(of: batch, adapter: adapter, in: &workspace)
       case .train:
-        Kernels.scale(&gradient.values, by: 0)
+        var gradient = ParameterVector(zerosOf: model.layout)
         loss = model.loss(
           of: batch, adapter: adapter, in: &workspace, addingGradientTo: &gradient)
         optimizer.step(&adapter, gradient: gradient, learningRate: 1e-4)

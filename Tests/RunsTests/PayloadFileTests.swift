@@ -29,6 +29,29 @@ import Testing
     #expect(try namesInFolder(path + "/incoming").isEmpty)
   }
 
+  @Test func whatComesAgainWhileItIsRemovedStays() throws {
+    let folder = try TemporaryFolder()
+    var run = try ScriptedRun(at: .folder(folder("run-1")))
+    for step in ScriptedRun.script.prefix(14) { try step(&run) }
+    let payload = Payload(large)
+    for version in 2...20 {
+      let contribution = Contribution(
+        round: 100 + version, baseVersion: version - 1, worker: worker("a"),
+        payload: payload.digest,
+        exampleCount: 1)
+      try run.store.record(
+        contribution, payload: payload, event: .contributed(contribution), at: run.now)
+      run.store.files?.finishRemoving()
+      #expect(try run.store.payload(of: payload.digest).bytes() == large)
+      try run.store.commit(
+        version: version, round: 100 + version, adapter: Digest(of: []),
+        contributions: [contribution],
+        broadcast: nil, state: [], engine: run.engine,
+        event: .aggregated(round: 100 + version, version: version), at: run.now)
+      #expect(try !run.store.hasPayload(payload.digest))
+    }
+  }
+
   @Test func anUploadIsTakenFromWhereItArrived() throws {
     let folder = try TemporaryFolder()
     let path = folder("run-1")
