@@ -16,7 +16,8 @@ final class PayloadFolder: Sendable {
   private let draftCount = Mutex(0)
   /// What this process has written or checked: it need not be read again to be believed.
   private let trusted = Mutex<Set<Digest>>([])
-  private let remover = DispatchQueue(label: "removing payloads")
+  /// Where files are removed, one after the other.
+  let remover = DispatchQueue(label: "removing payloads")
   private let failure = Mutex<FileError?>(nil)
 
   /// The folders of the run in `run`; made unless they are there.
