@@ -69,8 +69,10 @@ struct ServerState {
         weight: Double(contribution.exampleCount)
       )
     }
-    try plan.upCodec(from: version).eachMeanBlock(of: updates, layout: adapter.layout) {
-      optimizer.apply($1, at: $0, to: &adapter)
+    let codec = plan.upCodec(from: version)
+    let layout = adapter.layout
+    try optimizer.step(of: &adapter) { step throws(UpdateError) in
+      try codec.eachMeanBlock(of: updates, layout: layout) { step.move($1, at: $0) }
     }
     // Finite updates may be so large that their mean, or a step along it, is not.
     guard adapter.isFinite, optimizer.state.allSatisfy(\.isFinite) else {

@@ -44,16 +44,14 @@ public enum Kernels {
   ///
   /// - Precondition: the target has as many elements.
   public static func step(
-    along values: UnsafeBufferPointer<Float>, rate: Double, at start: Int, of target: inout [Float]
+    along values: UnsafeBufferPointer<Float>, rate: Double, at start: Int,
+    of target: UnsafeMutableBufferPointer<Float>
   ) {
     precondition(
       start >= 0 && start + values.count <= target.count,
       "a step of \(values.count) elements from \(start) of \(target.count)")
-    guard let base = values.baseAddress else { return }
-    target.withUnsafeMutableBufferPointer { target in
-      guard let first = target.baseAddress else { return }
-      tern_step(values.count, rate, base, first + start)
-    }
+    guard let base = values.baseAddress, let first = target.baseAddress else { return }
+    tern_step(values.count, rate, base, first + start)
   }
 
   /// The sum of the squares in double precision, in an order that is the same everywhere.

@@ -81,11 +81,7 @@ extension ParameterVector {
           elementCount: entry.count, nonZeroCount: entry.count,
           contents: 0..<(entry.count * MemoryLayout<Float>.size))
         try pass(UpdateContainer.sectionHeader(tensor, of: .dense, section))
-        let end = entry.range.upperBound
-        for start in stride(from: entry.offset, to: end, by: blockCount) {
-          let block = start..<min(start + blockCount, end)
-          try body(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: values[block])))
-        }
+        try body(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: values[entry.range])))
       }
     }
   }
@@ -123,13 +119,14 @@ struct DenseUpdate {
 }
 
 extension ParameterLayout {
-  /// Calls `body` with the pieces of every tensor, none longer than `blockCount`.
-  func eachBlock(
-    _ body: (_ tensor: Int, _ range: Range<Int>) throws(UpdateError) -> Void
-  ) throws(UpdateError) {
-    for (tensor, entry) in entries.enumerated() {
-      for start in stride(from: 0, to: entry.count, by: blockCount) {
-        try body(tensor, start..<min(start + blockCount, entry.count))
+  /// A part of a tensor.
+  typealias Block = (tensor: Int, range: Range<Int>)
+
+  /// The parts of every tensor, none longer than `blockCount`.
+  var blocks: [Block] {
+    entries.enumerated().flatMap { tensor, entry in
+      stride(from: 0, to: entry.count, by: blockCount).map { start in
+        (tensor, start..<min(start + blockCount, entry.count))
       }
     }
   }

@@ -45,67 +45,42 @@ public struct ServerOptimizer: Hashable, Sendable {
   /// - Precondition: the layouts are the state's.
   public mutating func apply(_ meanDelta: ParameterVector, to adapter: inout ParameterVector) {
     precondition(meanDelta.layout == adapter.layout, "a step along a delta of another layout")
-    meanDelta.values.withUnsafeBufferPointer { apply($0, at: 0, to: &adapter) }
+    step(of: &adapter) { step in
+      meanDelta.values.withUnsafeBufferPointer { step.move($0, at: 0) }
+    }
   }
 
-  /// One step of the elements from `start` on, along as much of a delta: the same bits as for the
-  /// whole at once.
+  /// Lets `body` make one step of `adapter` in parts: the same bits as for the whole at once.
   ///
-  /// - Precondition: the layout is the state's, and has as many elements.
-  public mutating func apply(
-    _ meanDelta: UnsafeBufferPointer<Float>, at start: Int, to adapter: inout ParameterVector
-  ) {
-    precondition(
-      start >= 0 && start + meanDelta.count <= adapter.values.count,
-      "a step of \(meanDelta.count) elements from \(start) of \(adapter.values.count)")
+  /// - Precondition: the layout is the state's.
+  public mutating func step<Result, Failure: Error>(
+    of adapter: inout ParameterVector, _ body: (ServerStep) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
     precondition(
       state.allSatisfy { $0.layout == adapter.layout }, "a step of an adapter of another layout")
-    switch rule {
-    case .sgd(let learningRate, _) where state.isEmpty:
-      Kernels.step(along: meanDelta, rate: learningRate, at: start, of: &adapter.values)
-    case .sgd(let learningRate, let momentum):
-      step(&adapter, from: start, along: meanDelta) { delta, average, _ in
-        average = momentum * average + delta
-        return learningRate * average
-      }
-    case .adam(let learningRate, let beta1, let beta2, let tau):
-      step(&adapter, from: start, along: meanDelta) { delta, average, variance in
-        average = beta1 * average + (1 - beta1) * delta
-        variance = beta2 * variance + (1 - beta2) * (delta * delta)
-        return learningRate * average / (variance.squareRoot() + tau)
-      }
-    case .yogi(let learningRate, let beta1, let beta2, let tau):
-      step(&adapter, from: start, along: meanDelta) { delta, average, variance in
-        average = beta1 * average + (1 - beta1) * delta
-        let square = delta * delta
-        let change = (1 - beta2) * square
-        variance -= variance > square ? change : variance < square ? -change : 0
-        return learningRate * average / (variance.squareRoot() + tau)
-      }
-    case .adagrad(let learningRate, let tau):
-      step(&adapter, from: start, along: meanDelta) { delta, variance, _ in
-        variance += delta * delta
-        return learningRate * delta / (variance.squareRoot() + tau)
+    let rule = rule
+    return try adapter.values.withUnsafeMutableBufferPointer { values throws(Failure) in
+      try state.withUnsafeMutableBufferPointer { state throws(Failure) in
+        try withValues(0, of: state) { first throws(Failure) in
+          try withValues(1, of: state) { second throws(Failure) in
+            try body(ServerStep(rule: rule, values: values, first: first, second: second))
+          }
+        }
       }
     }
   }
+}
 
-  /// Moves every element by what `change` says, given its delta and its state.
-  ///
-  /// A step depends on nothing but the rounded state, so it is the same from a snapshot.
-  private mutating func step(
-    _ adapter: inout ParameterVector, from start: Int, along delta: UnsafeBufferPointer<Float>,
-    _ change: (_ delta: Double, _ first: inout Double, _ second: inout Double) -> Double
-  ) {
-    for (offset, one) in delta.enumerated() {
-      let index = start + offset
-      var first = state.isEmpty ? 0 : Double(state[0].values[index])
-      var second = state.count < 2 ? 0 : Double(state[1].values[index])
-      let amount = change(Double(one), &first, &second)
-      adapter.values[index] = Float(Double(adapter.values[index]) + amount)
-      if state.count > 0 { state[0].values[index] = Float(first) }
-      if state.count > 1 { state[1].values[index] = Float(second) }
-    }
+/// Calls `body` with the values of a vector, or with none where there is no such vector.
+private func withValues<Result, Failure: Error>(
+  _ index: Int, of vectors: UnsafeMutableBufferPointer<ParameterVector>,
+  _ body: (UnsafeMutableBufferPointer<Float>) throws(Failure) -> Result
+) throws(Failure) -> Result {
+  guard index < vectors.count else {
+    return try body(UnsafeMutableBufferPointer(start: nil, count: 0))
+  }
+  return try vectors[index].values.withUnsafeMutableBufferPointer { (values) throws(Failure) in
+    try body(values)
   }
 }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Dispatch
 public import Files
+internal import Synchronization
 public import Tensors
 
 // Updates as they arrive: in files, of which a dense one is read piece by piece.
@@ -12,11 +14,11 @@ extension UpdateCodec {
     switch self {
     case .dense:
       let update = try DenseUpdate(payload, layout: layout)
-      try withBlock { (block) throws(UpdateError) in
-        try layout.eachBlock { (tensor, range) throws(UpdateError) in
+      try withBlock { (room) throws(UpdateError) in
+        for (tensor, range) in layout.blocks {
           try update.read(
             tensor, from: range.lowerBound,
-            into: UnsafeMutableBufferPointer(rebasing: block[..<range.count]))
+            into: UnsafeMutableBufferPointer(rebasing: room[..<range.count]))
         }
       }
     case .ternary, .stochasticTernary:
@@ -35,7 +37,7 @@ extension UpdateCodec {
     var failure: UpdateError?
     let values = [Float](unsafeUninitializedCapacity: layout.count) { values, count in
       do throws(UpdateError) {
-        try layout.eachBlock { (tensor, range) throws(UpdateError) in
+        for (tensor, range) in layout.blocks {
           let start = layout.entries[tensor].offset + range.lowerBound
           try update.read(
             tensor, from: range.lowerBound,
@@ -56,12 +58,13 @@ extension UpdateCodec {
   /// Dense updates are read side by side, so that only blocks are in memory; others are added one
   /// after the other in their sparse form, and are one block.
   ///
-  /// - Parameter body: takes the place of a block in the flat vector, and its values.
+  /// - Parameter body: takes the place of a block in the flat vector, and its values; called by
+  ///   several threads at once, in no order.
   /// - Throws: as `decode` does, also between two blocks.
   /// - Precondition: there are updates, and their weights are positive and finite.
   public func eachMeanBlock(
     of updates: [(payload: Payload, weight: Double)], layout: ParameterLayout,
-    _ body: (_ start: Int, UnsafeBufferPointer<Float>) -> Void
+    _ body: @Sendable (_ start: Int, UnsafeBufferPointer<Float>) -> Void
   ) throws(UpdateError) {
     precondition(!updates.isEmpty, "the mean of no updates")
     guard self == .dense else {
@@ -77,19 +80,25 @@ extension UpdateCodec {
       precondition(weight > 0 && weight.isFinite, "an update with weight \(weight)")
       sources.append((try DenseUpdate(payload, layout: layout), weight))
     }
-    try eachDenseMeanBlock(of: sources, layout: layout, body)
+    let updates = sources
+    try layout.eachPart { (blocks) throws(UpdateError) in
+      try eachDenseMeanBlock(blocks, of: updates, layout: layout, body)
+    }
   }
 }
 
+/// A dense update with its weight in a mean.
+private typealias WeightedUpdate = (update: DenseUpdate, weight: Double)
+
 private func eachDenseMeanBlock(
-  of sources: [(update: DenseUpdate, weight: Double)], layout: ParameterLayout,
-  _ body: (_ start: Int, UnsafeBufferPointer<Float>) -> Void
+  _ blocks: ArraySlice<ParameterLayout.Block>, of sources: [WeightedUpdate],
+  layout: ParameterLayout, _ body: (_ start: Int, UnsafeBufferPointer<Float>) -> Void
 ) throws(UpdateError) {
   let totalWeight = sources.reduce(0) { $0 + $1.weight }
   var sums = [Double](repeating: 0, count: blockCount)
-  try withBlock { (block) throws(UpdateError) in
-    try layout.eachBlock { (tensor, range) throws(UpdateError) in
-      let part = UnsafeMutableBufferPointer(rebasing: block[..<range.count])
+  try withBlock { (room) throws(UpdateError) in
+    for (tensor, range) in blocks {
+      let part = UnsafeMutableBufferPointer(rebasing: room[..<range.count])
       for index in part.indices { sums[index] = 0 }
       for (update, weight) in sources {
         try update.read(tensor, from: range.lowerBound, into: part)
@@ -105,6 +114,28 @@ private func eachDenseMeanBlock(
       }
       body(layout.entries[tensor].offset + range.lowerBound, UnsafeBufferPointer(part))
     }
+  }
+}
+
+extension ParameterLayout {
+  /// Calls `body` with the blocks of the layout, part by part, on as many threads as there are
+  /// processors; of several errors it throws the first by place.
+  fileprivate func eachPart(
+    _ body: @Sendable (ArraySlice<Block>) throws(UpdateError) -> Void
+  ) throws(UpdateError) {
+    let blocks = blocks
+    // So few that each has a good deal to do.
+    let partCount = min(8, 1 + blocks.count / 16)
+    let failures = Mutex([UpdateError?](repeating: nil, count: partCount))
+    DispatchQueue.concurrentPerform(iterations: partCount) { part in
+      let range = (blocks.count * part / partCount)..<(blocks.count * (part + 1) / partCount)
+      do throws(UpdateError) {
+        try body(blocks[range])
+      } catch {
+        failures.withLock { $0[part] = error }
+      }
+    }
+    if let failure = failures.withLock({ $0.lazy.compactMap { $0 }.first }) { throw failure }
   }
 }
 

@@ -51,7 +51,11 @@ struct VectorKernelTests {
       #expect(quotients == expected.map { Float($0 / 7) })
       var target = [1] + noise(count, "target")
       let moved = zip(target.dropFirst(), values).map { Float(Double($0) + 0.1 * Double($1)) }
-      values.withUnsafeBufferPointer { Kernels.step(along: $0, rate: 0.1, at: 1, of: &target) }
+      values.withUnsafeBufferPointer { values in
+        target.withUnsafeMutableBufferPointer {
+          Kernels.step(along: values, rate: 0.1, at: 1, of: $0)
+        }
+      }
       #expect(target == [1] + moved)
     }
   }
