@@ -100,9 +100,12 @@ public func move(_ path: String, to target: String) throws(FileError) {
 }
 
 /// Renames `path`, over what may be at `target`.
-func rename(_ path: String, to target: String) throws(FileError) {
+public func rename(_ path: String, to target: String) throws(FileError) {
   guard Glibc.rename(path, target) == 0 else { throw .system("write", target) }
 }
+
+/// Whether there is anything at `path`; what cannot be looked at is there.
+public func isThere(_ path: String) -> Bool { access(path, F_OK) == 0 || errno != ENOENT }
 
 /// Removes a file; one that is not there is no error.
 public func removeFile(_ path: String) throws(FileError) {

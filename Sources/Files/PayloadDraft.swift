@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Digests
+internal import Dispatch
 internal import Synchronization
 
 /// A payload while it is written, from its first byte to its last: in memory, or in a file.
@@ -18,6 +19,8 @@ public final class PayloadDraft: Sendable {
   fileprivate struct State: ~Copyable {
     var target: Target
     var byteCount: Int
+    /// Whether somebody is going to wait until it is on the disk.
+    var isHurried = false
     /// How much of a draft that may spill stays in memory.
     var limit = 0
     var hasher: DigestHasher
@@ -66,7 +69,8 @@ public final class PayloadDraft: Sendable {
     self.path = nil
     state = Mutex(
       State(
-        target: .spilling([], path: path), byteCount: 0, limit: limit, hasher: DigestHasher()))
+        target: .spilling([], path: path), byteCount: 0, isHurried: true, limit: limit,
+        hasher: DigestHasher()))
   }
 
   /// A draft that is finished: all of `payload` was here before.
@@ -115,6 +119,11 @@ private struct Borrowed: @unchecked Sendable {
   let bytes: UnsafeRawBufferPointer
 }
 
+/// A hasher that its owner leaves alone until the call is over that it is lent to.
+private struct Lent: @unchecked Sendable {
+  let hasher: UnsafeMutablePointer<DigestHasher>
+}
+
 extension PayloadDraft.State {
   /// Adds bytes at the end; gives what went wrong.
   fileprivate mutating func append(_ borrowed: Borrowed) -> FileError? {
@@ -127,14 +136,16 @@ extension PayloadDraft.State {
       target = .memory(kept)
     case .file(let file):
       do {
-        try file.write(bytes, at: byteCount)
+        try write(borrowed, to: file)
       } catch {
         return error
       }
-      // So that the sync at the end finds little to do.
       let step = 4 << 20
       let end = (byteCount + bytes.count) / step * step
-      if end > byteCount { file.startWriting(max(0, end - step)..<end) }
+      // So that the sync at the end finds little to do.
+      if isHurried, end > byteCount { file.startWriting(max(0, end - step)..<end) }
+      byteCount += bytes.count
+      return nil
     case .spilling(let kept, let path):
       do {
         target = try Self.target(for: kept + bytes, path: path, limit: limit)
@@ -148,6 +159,28 @@ extension PayloadDraft.State {
     return nil
   }
 
+  /// Writes and hashes a piece, at the same time where that is worth a second thread.
+  private mutating func write(_ borrowed: Borrowed, to file: OpenFile) throws(FileError) {
+    let start = byteCount
+    guard borrowed.bytes.count >= largePieceByteCount else {
+      try file.write(borrowed.bytes, at: start)
+      return hasher.update(borrowed.bytes)
+    }
+    let failure = Mutex<FileError?>(nil)
+    withUnsafeMutablePointer(to: &hasher) { hasher in
+      let lent = Lent(hasher: hasher)
+      DispatchQueue.concurrentPerform(iterations: 2) { side in
+        guard side == 0 else { return lent.hasher.pointee.update(borrowed.bytes) }
+        do throws(FileError) {
+          try file.write(borrowed.bytes, at: start)
+        } catch {
+          failure.withLock { $0 = error }
+        }
+      }
+    }
+    if let failure = failure.withLock({ $0 }) { throw failure }
+  }
+
   private static func target(
     for bytes: [UInt8], path: String, limit: Int
   ) throws(FileError) -> PayloadDraft.Target {
@@ -158,3 +191,6 @@ extension PayloadDraft.State {
     return .file(file)
   }
 }
+
+/// From so many bytes on, a piece is written by one thread and hashed by another.
+private let largePieceByteCount = 1 << 20

@@ -44,15 +44,21 @@ final class PayloadFolder: Sendable {
       spillingTo: "\(incoming)/\(ownPrefix)\(number)", beyond: Self.inlineByteCount)
   }
 
-  /// Puts `payload` where it stays; when this returns it is on the disk.
-  func keep(_ payload: Payload) throws(FileError) {
+  /// Puts `payload` where it stays; when this returns and it is to be durable, it is on the disk.
+  ///
+  /// What is not durable outlives this process, but not the machine's power.
+  func keep(_ payload: Payload, durably isDurable: Bool) throws(FileError) {
     // It may be one of them.
     finishRemoving()
     let path = path(of: payload.digest)
     if let file = payload.file, file.path.hasPrefix(incoming + "/") {
-      try file.synchronize()
+      if isDurable { try file.synchronize() }
       // Its name may have gone to another upload of the same sender meanwhile.
-      do { try move(file.path, to: path) } catch { try copy(payload, to: path) }
+      do {
+        try isDurable ? move(file.path, to: path) : rename(file.path, to: path)
+      } catch {
+        try copy(payload, to: path)
+      }
     } else {
       try copy(payload, to: path)
     }
@@ -60,8 +66,12 @@ final class PayloadFolder: Sendable {
   }
 
   /// The payload of `digest`; nil when the file is not what it was.
+  ///
+  /// - Throws: `changed` when there is no file any more.
   func payload(of digest: Digest, byteCount: Int) throws(FileError) -> Payload? {
-    let file = try OpenFile(reading: path(of: digest))
+    let path = path(of: digest)
+    guard isThere(path) else { throw .changed(path: path, reason: "it is gone") }
+    let file = try OpenFile(reading: path)
     guard try file.byteCount() == byteCount else { return nil }
     let payload = Payload(file, byteCount: byteCount, digest: digest)
     if trusted.withLock({ $0.contains(digest) }) { return payload }

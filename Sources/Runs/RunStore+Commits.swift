@@ -29,7 +29,7 @@ extension RunStore {
     let commit = Commit(
       version: version, round: round, time: time, contributions: contributions, adapter: adapter,
       broadcast: broadcast?.digest)
-    try keep((broadcast.map { [$0] } ?? []) + vectors)
+    try keep((broadcast.map { [$0] } ?? []) + vectors, durably: true)
     let (sequence, unneeded) = try write { connection in
       let last = try Int.fetchOne(connection, sql: "SELECT max(version) FROM snapshot") ?? 0
       guard version == last + 1 else {

@@ -33,7 +33,9 @@ extension RunStore {
     guard payload.digest == contribution.payload else {
       throw .differentPayload(named: contribution.payload, actual: payload.digest)
     }
-    try keep([payload])
+    // A contribution that the power takes away is asked for again: no round waits for a disk to
+    // take what the next commit makes superfluous.
+    try keep([payload], durably: false)
     return try write { connection in
       try insertPayload(
         connection, payload, for: .contribution(baseVersion: contribution.baseVersion))

@@ -49,7 +49,7 @@ extension RunStore {
 
   /// Stores a payload for good; again is the same as once.
   public func put(_ payload: Payload) throws(RunError) {
-    try keep([payload])
+    try keep([payload], durably: true)
     try write { try insertPayload($0, payload, for: .kept) }
   }
 
@@ -95,14 +95,14 @@ extension RunStore {
 // MARK: - Within transactions
 
 extension RunStore {
-  /// Puts the files of large payloads on the disk, before a transaction speaks of them.
-  func keep(_ payloads: [Payload]) throws(RunError) {
+  /// Puts the files of large payloads where they stay, before a transaction speaks of them.
+  func keep(_ payloads: [Payload], durably isDurable: Bool) throws(RunError) {
     guard let files else { return }
     for payload in payloads where payload.byteCount > PayloadFolder.inlineByteCount {
       // What is there is left alone, unless the disk has damaged it.
       if try hasPayload(payload.digest), (try? self.payload(of: payload.digest)) != nil { continue }
       try timingWrites { () throws(RunError) in
-        try storing { () throws(FileError) in try files.keep(payload) }
+        try storing { () throws(FileError) in try files.keep(payload, durably: isDurable) }
       }
     }
   }

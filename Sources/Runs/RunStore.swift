@@ -73,7 +73,7 @@ public final class RunStore: Sendable {
   private func begin(
     with engine: RoundEngine, _ state: (bytes: [UInt8], vectors: [Payload])
   ) throws(RunError) {
-    try keep(state.vectors)
+    try keep(state.vectors, durably: true)
     try write { connection in
       try record.insert(connection, versionCount: engine.rules.versionCount)
       for vector in state.vectors {

@@ -29,6 +29,21 @@ import Testing
     }
   }
 
+  @Test func largePiecesAreWrittenAndHashedAsSmallOnesAre() throws {
+    try withFolder { folder in
+      let bytes = (0..<(3 << 20) + 17).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 13) }
+      let draft = PayloadDraft(spillingTo: "\(folder)/one", beyond: 100)
+      var rest = bytes[...]
+      for count in [90, 20, (1 << 20) - 1, 1 << 20, 5, bytes.count] {
+        try draft.append(rest.prefix(count))
+        rest = rest.dropFirst(count)
+      }
+      let stored = draft.finished()
+      #expect(stored == Payload(bytes) && stored.file != nil)
+      #expect(try stored.bytes() == bytes)
+    }
+  }
+
   @Test func aDraftGoesOnWhereItWasCutOff() throws {
     try withFolder { folder in
       let path = "\(folder)/one"

@@ -125,6 +125,18 @@ import Testing
     ) { try store.payload(of: digest) }
   }
 
+  @Test func aFileThatIsGoneIsDamage() throws {
+    let folder = try TemporaryFolder()
+    let path = folder("run-1")
+    try storeLarge(in: path)
+    let file = "\(path)/payloads/\(Digest(of: large))"
+    try removeFile(file)
+    let store = try RunStore.open(folder: path)
+    #expect(throws: RunError.damaged(path: file, reason: "it is gone")) {
+      try store.payload(of: Digest(of: large))
+    }
+  }
+
   private func storeLarge(in path: String) throws {
     try ScriptedRun(at: .folder(path)).store.put(Payload(large))
   }
