@@ -71,6 +71,11 @@ struct TLSChannel: Sendable {
   }
 }
 
+/// What sockets are read into: more at a time while much arrives, so that a payload wakes its reader
+/// less often.
+let receiveBuffers = AdaptiveRecvByteBufferAllocator(
+  minimum: 1 << 10, initial: 4 << 10, maximum: 128 << 10)
+
 extension SocketAddress {
   /// "10.0.0.1:8470" or "[::1]:8470".
   var inWords: String {

@@ -96,6 +96,7 @@ struct Place: Sendable {
     let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .connectTimeout(TimeAmount(settings.connectTimeout))
       .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+      .channelOption(.recvAllocator, value: receiveBuffers)
       .channelOption(.socketOption(.so_keepalive), value: 1)
     do {
       return try await withTaskCancellationHandler {
