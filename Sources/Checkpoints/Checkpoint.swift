@@ -64,14 +64,12 @@ public struct Checkpoint: Sendable {
     try tensor(name).floats(named: name)
   }
 
-  /// Converts a tensor to floats in `target`, row-major, all finite.
+  /// A tensor of two extents as it is stored, all finite.
   ///
-  /// - Precondition: `target` has as many elements as the tensor.
+  /// - Precondition: the tensor has two extents.
   /// - Throws: `missing`, `notFinite`.
-  public func read(
-    _ name: String, into target: UnsafeMutableBufferPointer<Float>
-  ) throws(CheckpointError) {
-    try tensor(name).read(named: name, into: target)
+  public func matrix(_ name: String) throws(CheckpointError) -> StoredMatrix {
+    try StoredMatrix(tensor(name), named: name)
   }
 
   /// What the tokenizer is made from.
@@ -127,7 +125,8 @@ public struct Checkpoint: Sendable {
       guard tensor.info.shape == shape else {
         throw .wrongShape(tensor: name, expected: shape, found: tensor.info.shape)
       }
-      guard tensor.info.type.isReadAsFloats else {
+      let isOrdered = tensor.interleavedHeads == nil || tensor.info.rowCount == shape[0]
+      guard tensor.info.type.isReadAsFloats, isOrdered else {
         throw .notFloats(tensor: name, type: tensor.info.type.rawValue)
       }
       tensors[name] = tensor

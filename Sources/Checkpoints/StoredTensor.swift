@@ -32,13 +32,7 @@ struct StoredTensor: Sendable {
     guard info.type.isReadAsFloats else {
       throw .notFloats(tensor: name, type: info.type.rawValue)
     }
-    file.withBytes(in: info.range) { bytes in
-      if let interleavedHeads {
-        expandRows(of: bytes, into: target, headCount: interleavedHeads)
-      } else {
-        info.type.expand(bytes, into: target)
-      }
-    }
+    expand(rows: 0..<info.rowCount, into: target)
     if let index = firstNotFinite(target) { throw .notFinite(tensor: name, index: index) }
   }
 
@@ -58,22 +52,73 @@ struct StoredTensor: Sendable {
     file.withBytes(in: info.range) { hasher.update($0) }
   }
 
-  /// Undoes llama.cpp's permutation: within a head of width d, its row 2j + s is row s d/2 + j.
-  private func expandRows(
-    of bytes: UnsafeRawBufferPointer, into target: UnsafeMutableBufferPointer<Float>, headCount: Int
-  ) {
-    let rowCount = info.shape[0]
-    let rowWidth = info.count / rowCount
-    let rowByteCount = bytes.count / rowCount
-    let headWidth = rowCount / headCount
-    for row in 0..<rowCount {
-      let (head, place) = row.quotientAndRemainder(dividingBy: headWidth)
-      let (pair, side) = place.quotientAndRemainder(dividingBy: 2)
-      let targetRow = head * headWidth + side * (headWidth / 2) + pair
-      info.type.expand(
-        UnsafeRawBufferPointer(rebasing: bytes[(row * rowByteCount)..<((row + 1) * rowByteCount)]),
-        into: UnsafeMutableBufferPointer(
-          rebasing: target[(targetRow * rowWidth)..<((targetRow + 1) * rowWidth)]))
+  /// Converts rows to floats in `target`, in Hugging Face's order.
+  ///
+  /// - Precondition: the type is read as floats, and `target` has as many elements as the rows.
+  func expand(rows: Range<Int>, into target: UnsafeMutableBufferPointer<Float>) {
+    guard !rows.isEmpty else { return }
+    let width = info.count / info.rowCount
+    file.withBytes(in: info.range) { bytes in
+      let byteCount = bytes.count / info.rowCount
+      func stored(_ rows: Range<Int>) -> UnsafeRawBufferPointer {
+        let range = (rows.lowerBound * byteCount)..<(rows.upperBound * byteCount)
+        return UnsafeRawBufferPointer(rebasing: bytes[range])
+      }
+      guard let interleavedHeads else { return info.type.expand(stored(rows), into: target) }
+      for row in rows {
+        let place = storedPlace(of: row, headCount: interleavedHeads)
+        let start = (row - rows.lowerBound) * width
+        info.type.expand(
+          stored(place..<(place + 1)),
+          into: UnsafeMutableBufferPointer(rebasing: target[start..<(start + width)]))
+      }
     }
+  }
+
+  /// Calls `body` with rows that are stored just as they are in memory; false when they are not.
+  func withStoredFloats(
+    rows: Range<Int>, _ body: (UnsafeBufferPointer<Float>) -> Void
+  ) -> Bool {
+    guard info.type == .float32, interleavedHeads == nil else { return false }
+    let byteCount = info.range.count / info.rowCount
+    let start = info.range.lowerBound + rows.lowerBound * byteCount
+    return file.withBytes(in: start..<(start + rows.count * byteCount)) { bytes in
+      // Nothing in the format makes writers align their tensors; most do.
+      guard Int(bitPattern: bytes.baseAddress).isMultiple(of: MemoryLayout<Float>.alignment) else {
+        return false
+      }
+      body(bytes.assumingMemoryBound(to: Float.self))
+      return true
+    }
+  }
+
+  /// Looks at every value once.
+  ///
+  /// - Throws: `notFloats`, or `notFinite` with the index in Hugging Face's order.
+  func check(named name: String) throws(CheckpointError) {
+    guard info.type.isReadAsFloats else {
+      throw .notFloats(tensor: name, type: info.type.rawValue)
+    }
+    let width = info.count / info.rowCount
+    let step = max(1, (64 << 10) / width)
+    var room = [Float](repeating: 0, count: step * width)
+    let index = room.withUnsafeMutableBufferPointer { room -> Int? in
+      for start in stride(from: 0, to: info.rowCount, by: step) {
+        let rows = start..<min(start + step, info.rowCount)
+        let part = UnsafeMutableBufferPointer(rebasing: room[..<(rows.count * width)])
+        expand(rows: rows, into: part)
+        if let index = firstNotFinite(part) { return start * width + index }
+      }
+      return nil
+    }
+    if let index { throw .notFinite(tensor: name, index: index) }
+  }
+
+  /// Undoes llama.cpp's permutation: within a head of width d, its row 2j + s is row s d/2 + j.
+  private func storedPlace(of row: Int, headCount: Int) -> Int {
+    let headWidth = info.rowCount / headCount
+    let (head, place) = row.quotientAndRemainder(dividingBy: headWidth)
+    let (side, pair) = place.quotientAndRemainder(dividingBy: headWidth / 2)
+    return head * headWidth + 2 * pair + side
   }
 }

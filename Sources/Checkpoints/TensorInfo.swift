@@ -11,6 +11,10 @@ public struct TensorInfo: Hashable, Sendable {
   /// The bytes of the file that hold the values.
   let range: Range<Int>
 
+  /// The number of pieces that each hold whole blocks and lie end to end: the outermost extent, but
+  /// a vector of blocks is one piece.
+  var rowCount: Int { shape.count < 2 && type.blockLength > 1 ? 1 : shape.first ?? 1 }
+
   /// A tensor of `shape` whose bytes start at `offset`; nil if a size overflows, an extent is
   /// negative, or a row does not hold whole blocks.
   init?(type: ElementType, shape: [Int], offset: Int) {

@@ -6,7 +6,7 @@ internal import Tensors
 
 extension AdaptedModel {
   /// How many rows of logits exist at once.
-  static let logitRowCount = 64
+  static let logitRowCount = 128
 
   /// The logarithm of each target's probability, from the last block's output `stream_RC`.
   ///
@@ -25,8 +25,8 @@ extension AdaptedModel {
     for first in stride(from: 0, to: stream_RC.rowCount, by: Self.logitRowCount) {
       let rows = first..<min(stream_RC.rowCount, first + Self.logitRowCount)
       scratch.logits_RV.resize(rows: rows.count)
-      Kernels.multiply(
-        scratch.normed_TC.rows(rows), transposed: base.head_VC, into: &scratch.logits_RV)
+      base.head_VC.multiply(
+        scratch.normed_TC.rows(rows), into: &scratch.logits_RV, in: &scratch.tile)
       for row in rows {
         let here = predictions.prefix { $0.row == row }
         predictions = predictions.dropFirst(here.count)
@@ -34,8 +34,8 @@ extension AdaptedModel {
           here, row - first, &scratch.logits_RV, gradientWeight: weight, into: &logProbabilities)
       }
       guard replacingByGradient else { continue }
-      Kernels.multiply(
-        scratch.logits_RV, base.head_VC, into: &scratch.dNormed_TC, firstRow: first)
+      base.head_VC.multiplyTransposed(
+        scratch.logits_RV, into: &scratch.dNormed_TC, firstRow: first, in: &scratch.tile)
     }
     if replacingByGradient { replaceByGradient(&stream_RC, &scratch) }
     return logProbabilities

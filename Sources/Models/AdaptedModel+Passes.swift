@@ -19,7 +19,7 @@ extension AdaptedModel {
     check(batch)
     workspace.batch.set(batch)
     if let lowest { workspace.reserve(blocks: configuration.layerCount - lowest, configuration) }
-    Kernels.gather(workspace.batch.tokens, of: base.embedding_VC, into: &workspace.stream)
+    base.embedding_VC.gather(workspace.batch.tokens, into: &workspace.stream)
     for layer in 0..<configuration.layerCount {
       block(layer).forward(
         workspace.batch, adapter.values, stream: &workspace.stream,

@@ -39,11 +39,12 @@ extension Block {
 
   private func backward(
     _ step: Step, _ linear: FrozenLinear, _ dy: Matrix, x: Matrix, _ saved: SavedBlock,
-    lowered: inout Matrix, into dx: inout Matrix, _ gradient: inout [Float]
+    lowered: inout Matrix, tile: inout TileRoom, into dx: inout Matrix, _ gradient: inout [Float]
   ) {
     linear.backward(
       dy, x: x, lowered: saved.lowered_TK[step.site.rawValue], adapter[step.site], step.parameters,
-      inputGradient: step.needsInput, lowered: &lowered, into: &dx, addingTo: &gradient)
+      inputGradient: step.needsInput, lowered: &lowered, tile: &tile, into: &dx, addingTo: &gradient
+    )
   }
 
   /// Through the down projection and the activation: gates and ups become their gradients.
@@ -54,6 +55,7 @@ extension Block {
     if learnsA(step.site) { Kernels.swiglu(saved.gateUp_TG, into: &scratch.activation_TF) }
     backward(
       step, weights.down, stream, x: scratch.activation_TF, saved, lowered: &scratch.dLowered_TK,
+      tile: &scratch.tile,
       into: &scratch.dActivation_TF, &gradient)
     if step.needsInput {
       Kernels.replaceBySwigluGradient(scratch.dActivation_TF, &saved.gateUp_TG)
@@ -72,7 +74,7 @@ extension Block {
     }
     backward(
       step, weights.gateUp, saved.gateUp_TG, x: scratch.normed_TC, saved,
-      lowered: &scratch.dLowered_TK, into: &scratch.dNormed_TC, &gradient)
+      lowered: &scratch.dLowered_TK, tile: &scratch.tile, into: &scratch.dNormed_TC, &gradient)
     guard step.needsInput else { return }
     Kernels.addNormalizeGradient(
       scratch.dNormed_TC, x: saved.middle_TC, weight: weights.feedForwardNorm_C,
@@ -87,6 +89,7 @@ extension Block {
     guard isLast else {
       backward(
         step, weights.output, stream, x: saved.attention_TQ, saved, lowered: &scratch.dLowered_TK,
+        tile: &scratch.tile,
         into: &scratch.dAttention_TQ, &gradient)
       return
     }
@@ -95,6 +98,7 @@ extension Block {
     }
     backward(
       step, weights.output, stream, x: scratch.selected_RQ, saved, lowered: &scratch.dLowered_TK,
+      tile: &scratch.tile,
       into: &scratch.dSelected_RQ, &gradient)
     guard step.needsInput else { return }
     let rows = batch.positions.count
@@ -124,7 +128,7 @@ extension Block {
     }
     backward(
       step, weights.queryKeyValue, scratch.dqkv_TW, x: scratch.normed_TC, saved,
-      lowered: &scratch.dLowered_TK, into: &scratch.dNormed_TC, &gradient)
+      lowered: &scratch.dLowered_TK, tile: &scratch.tile, into: &scratch.dNormed_TC, &gradient)
     guard step.needsInput else { return }
     Kernels.addNormalizeGradient(
       scratch.dNormed_TC, x: saved.input_TC, weight: weights.attentionNorm_C,

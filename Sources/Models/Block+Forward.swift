@@ -26,7 +26,8 @@ struct Block {
     }
     weights.output.forward(
       isLast ? scratch.selected_RQ : saved.attention_TQ, adapter[.attentionOutput], parameters,
-      lowered: &saved.lowered_TK[Site.attentionOutput.rawValue], into: &stream)
+      lowered: &saved.lowered_TK[Site.attentionOutput.rawValue], tile: &scratch.tile,
+      into: &stream)
     if isLast {
       Kernels.add(batch.targetRows, of: saved.input_TC, to: &stream)
     } else {
@@ -46,7 +47,8 @@ struct Block {
       reciprocals: &saved.inputReciprocals, into: &scratch.normed_TC)
     weights.queryKeyValue.forward(
       scratch.normed_TC, adapter[.attentionInput], parameters,
-      lowered: &saved.lowered_TK[Site.attentionInput.rawValue], into: &saved.qkv_TW)
+      lowered: &saved.lowered_TK[Site.attentionInput.rawValue], tile: &scratch.tile,
+      into: &saved.qkv_TW)
     normalizeHeads(&saved)
     Kernels.rotate(
       &saved.qkv_TW, headCount: attention.headCount + attention.keyValueHeadCount,
@@ -76,10 +78,12 @@ struct Block {
       reciprocals: &saved.middleReciprocals, into: &scratch.normed_TC)
     weights.gateUp.forward(
       scratch.normed_TC, adapter[.feedForwardInput], parameters,
-      lowered: &saved.lowered_TK[Site.feedForwardInput.rawValue], into: &saved.gateUp_TG)
+      lowered: &saved.lowered_TK[Site.feedForwardInput.rawValue], tile: &scratch.tile,
+      into: &saved.gateUp_TG)
     Kernels.swiglu(saved.gateUp_TG, into: &scratch.activation_TF)
     weights.down.forward(
       scratch.activation_TF, adapter[.feedForwardOutput], parameters,
-      lowered: &saved.lowered_TK[Site.feedForwardOutput.rawValue], into: &stream)
+      lowered: &saved.lowered_TK[Site.feedForwardOutput.rawValue], tile: &scratch.tile,
+      into: &stream)
   }
 }

@@ -4,36 +4,33 @@ internal import Tensors
 
 /// A frozen decoder of the Llama family: its configuration and its weights.
 ///
-/// Immutable, and shared by all who compute with it. Projections that read the same input lie one
-/// under the other in one matrix, so that each block has four matrix products.
+/// Immutable, and shared by all who compute with it. Matrices stay in the checkpoint's files as they
+/// are stored there, which must not change meanwhile; norms and biases are floats in memory.
+/// Projections that read the same input lie one under the other in one matrix, so that each block
+/// has four matrix products.
 public final class DecoderModel: Sendable {
   /// What the model looks like.
   public let configuration: ModelConfiguration
 
-  let embedding_VC: Matrix
+  let embedding_VC: FrozenMatrix
   let blocks: [BlockWeights]
   let finalNorm_C: [Float]
-  let head_VC: Matrix
+  let head_VC: FrozenMatrix
 
-  /// Reads all weights of a checkpoint, as 32-bit floats.
+  /// Looks at all weights of a checkpoint once.
   ///
   /// - Throws: if a tensor is missing or has a value that is not finite.
   public init(_ checkpoint: Checkpoint) throws(CheckpointError) {
     configuration = checkpoint.configuration
-    let (rows, columns) = (configuration.vocabularySize, configuration.width)
-    embedding_VC = Matrix(
-      try checkpoint.floats(of: "model.embed_tokens.weight"), rows: rows, columns: columns)
+    embedding_VC = try FrozenMatrix(checkpoint, ["model.embed_tokens.weight"])
     var blocks: [BlockWeights] = []
     for layer in 0..<configuration.layerCount {
       blocks.append(try BlockWeights(checkpoint, layer: layer))
     }
     self.blocks = blocks
     finalNorm_C = try checkpoint.floats(of: "model.norm.weight")
-    // A tied head shares the embedding's memory: arrays are copied on write, and none writes here.
     head_VC =
-      configuration.tiedHead
-      ? embedding_VC
-      : Matrix(try checkpoint.floats(of: "lm_head.weight"), rows: rows, columns: columns)
+      configuration.tiedHead ? embedding_VC : try FrozenMatrix(checkpoint, ["lm_head.weight"])
   }
 
   /// How attention reads the rows of queries, keys and values.
@@ -46,7 +43,7 @@ public final class DecoderModel: Sendable {
 
 /// A frozen linear layer, or several that read the same input: y = x W^T + bias.
 struct FrozenLinear: Sendable {
-  let weights: Matrix
+  let weights: FrozenMatrix
   let bias: [Float]?
 
   /// Puts the weights, and biases if there are any, of some layers one under the other.
@@ -54,19 +51,7 @@ struct FrozenLinear: Sendable {
     _ checkpoint: Checkpoint, layer: Int, _ projections: [Projection], hasBias: Bool
   ) throws(CheckpointError) {
     let names = projections.map { "model.layers.\(layer).\($0.path)" }
-    let shapes = projections.map { checkpoint.configuration.shape(of: $0) }
-    let (rows, columns) = (shapes.reduce(0) { $0 + $1.outputs }, shapes[0].inputs)
-    var values = [Float](repeating: 0, count: rows * columns)
-    try values.withUnsafeMutableBufferPointer { (all) throws(CheckpointError) in
-      var start = 0
-      for (name, shape) in zip(names, shapes) {
-        let end = start + shape.outputs * shape.inputs
-        try checkpoint.read(
-          "\(name).weight", into: UnsafeMutableBufferPointer(rebasing: all[start..<end]))
-        start = end
-      }
-    }
-    weights = Matrix(values, rows: rows, columns: columns)
+    weights = try FrozenMatrix(checkpoint, names.map { "\($0).weight" })
     guard hasBias else {
       bias = nil
       return

@@ -7,10 +7,10 @@ extension FrozenLinear {
   /// y = x W^T + bias, plus what the adapter adds; keeps u = x A^T.
   func forward(
     _ x_TI: Matrix, _ adapter: SiteAdapter?, _ parameters: [Float], lowered u_TK: inout Matrix,
-    into y_TO: inout Matrix
+    tile: inout TileRoom, into y_TO: inout Matrix
   ) {
     y_TO.resize(rows: x_TI.rowCount)
-    Kernels.multiply(x_TI, transposed: weights, into: &y_TO)
+    weights.multiply(x_TI, into: &y_TO, in: &tile)
     if let bias { Kernels.add(bias, toRowsOf: &y_TO) }
     guard let adapter else { return }
     adapter.lower(x_TI, parameters, into: &u_TK)
@@ -23,11 +23,11 @@ extension FrozenLinear {
   func backward(
     _ dy_TO: Matrix, x x_TI: Matrix, lowered u_TK: Matrix, _ adapter: SiteAdapter?,
     _ parameters: [Float], inputGradient: Bool, lowered du_TK: inout Matrix,
-    into dx_TI: inout Matrix, addingTo gradient: inout [Float]
+    tile: inout TileRoom, into dx_TI: inout Matrix, addingTo gradient: inout [Float]
   ) {
     if inputGradient {
       dx_TI.resize(rows: dy_TO.rowCount)
-      Kernels.multiply(dy_TO, weights, into: &dx_TI)
+      weights.multiplyTransposed(dy_TO, into: &dx_TI, in: &tile)
     }
     guard let adapter else { return }
     adapter.addGradientOfB(dy_TO, u_TK, to: &gradient)

@@ -75,6 +75,7 @@ struct Scratch: Sendable {
   var activation_TF: Matrix
   var attention = AttentionScratch()
   var headReciprocals: [Float] = []
+  var tile = TileRoom()
   var logits_RV: Matrix
 
   var dLowered_TK: Matrix

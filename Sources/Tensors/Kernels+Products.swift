@@ -15,6 +15,18 @@ extension Kernels {
     _ x: Matrix, transposed w: Matrix, scale: Float = 1, into y: inout Matrix,
     columns: Range<Int>? = nil, firstRow: Int = 0, adding: Bool = false
   ) {
+    w.withRows { w in
+      multiply(
+        x, transposed: w, scale: scale, into: &y, columns: columns, firstRow: firstRow,
+        adding: adding)
+    }
+  }
+
+  /// The same with a matrix that lies anywhere.
+  public static func multiply(
+    _ x: Matrix, transposed w: BorrowedMatrix, scale: Float = 1, into y: inout Matrix,
+    columns: Range<Int>? = nil, firstRow: Int = 0, adding: Bool = false
+  ) {
     precondition(x.columnCount == w.columnCount, "\(x.shape) times the transpose of \(w.shape)")
     product(
       x, w, rightIsTransposed: true, outputs: w.rowCount, scale: scale, into: &y,
@@ -26,6 +38,17 @@ extension Kernels {
   /// - Precondition: x is [n, k], w is [k, m], and y has n such rows and m such columns.
   public static func multiply(
     _ x: Matrix, _ w: Matrix, scale: Float = 1, into y: inout Matrix,
+    columns: Range<Int>? = nil, firstRow: Int = 0, adding: Bool = false
+  ) {
+    w.withRows { w in
+      multiply(
+        x, w, scale: scale, into: &y, columns: columns, firstRow: firstRow, adding: adding)
+    }
+  }
+
+  /// The same with a matrix that lies anywhere.
+  public static func multiply(
+    _ x: Matrix, _ w: BorrowedMatrix, scale: Float = 1, into y: inout Matrix,
     columns: Range<Int>? = nil, firstRow: Int = 0, adding: Bool = false
   ) {
     precondition(x.columnCount == w.rowCount, "\(x.shape) times \(w.shape)")
@@ -59,7 +82,7 @@ extension Kernels {
   }
 
   private static func product(
-    _ x: Matrix, _ w: Matrix, rightIsTransposed: Bool, outputs: Int, scale: Float,
+    _ x: Matrix, _ w: BorrowedMatrix, rightIsTransposed: Bool, outputs: Int, scale: Float,
     into y: inout Matrix, columns: Range<Int>, firstRow: Int, adding: Bool
   ) {
     precondition(
@@ -70,20 +93,54 @@ extension Kernels {
     useOneThread
     let (offset, stride) = (y.offset + firstRow * y.stride + columns.lowerBound, Int32(y.stride))
     x.withPointer { xPointer in
-      w.withPointer { wPointer in
-        y.values.withUnsafeMutableBufferPointer { target in
-          guard let base = target.baseAddress else { return }
-          cblas_sgemm(
-            CblasRowMajor, CblasNoTrans, rightIsTransposed ? CblasTrans : CblasNoTrans,
-            Int32(x.rowCount), Int32(outputs), Int32(x.columnCount), scale, xPointer,
-            Int32(x.stride), wPointer, Int32(w.stride), adding ? 1 : 0, base + offset, stride)
-        }
+      y.values.withUnsafeMutableBufferPointer { target in
+        guard let base = target.baseAddress else { return }
+        cblas_sgemm(
+          CblasRowMajor, CblasNoTrans, rightIsTransposed ? CblasTrans : CblasNoTrans,
+          Int32(x.rowCount), Int32(outputs), Int32(x.columnCount), scale, xPointer,
+          Int32(x.stride), w.start, Int32(w.stride), adding ? 1 : 0, base + offset, stride)
       }
     }
   }
 }
 
+/// The floats of a matrix, row-major, wherever they lie; for the call that it is handed to.
+public struct BorrowedMatrix {
+  fileprivate let start: UnsafePointer<Float>
+  fileprivate let stride: Int
+  /// The number of rows.
+  public let rowCount: Int
+  /// The number of columns.
+  public let columnCount: Int
+
+  /// The matrix whose rows lie end to end in `values`; nil when there are none.
+  ///
+  /// - Precondition: they are as many as the rows have columns.
+  public init?(_ values: UnsafeBufferPointer<Float>, columns: Int) {
+    precondition(
+      columns > 0 && values.count.isMultiple(of: columns), "\(values.count) in \(columns) columns")
+    guard let start = values.baseAddress, !values.isEmpty else { return nil }
+    self.init(start: start, stride: columns, rows: values.count / columns, columns: columns)
+  }
+
+  fileprivate init(start: UnsafePointer<Float>, stride: Int, rows: Int, columns: Int) {
+    self.start = start
+    self.stride = stride
+    rowCount = rows
+    columnCount = columns
+  }
+
+  fileprivate var shape: [Int] { [rowCount, columnCount] }
+}
+
 extension Matrix {
+  /// Calls `body` with the matrix where it lies, unless it has no element.
+  fileprivate func withRows(_ body: (BorrowedMatrix) -> Void) {
+    withPointer {
+      body(BorrowedMatrix(start: $0, stride: stride, rows: rowCount, columns: columnCount))
+    }
+  }
+
   /// The extents, for messages.
   var shape: [Int] { [rowCount, columnCount] }
 

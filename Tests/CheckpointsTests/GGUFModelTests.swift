@@ -92,6 +92,27 @@ import Testing
     let values = try checkpoint(builder).floats(of: "model.layers.0.self_attn.q_proj.weight")
     let rows = stride(from: 0, to: values.count, by: 32).map { values[$0] }
     #expect(Array(rows.prefix(16)) == [0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15])
+    let matrix = try checkpoint(builder).matrix("model.layers.0.self_attn.q_proj.weight")
+    for range in [0..<32, 3..<11, 31..<32, 5..<5] {
+      var part = [Float](repeating: 9, count: range.count * 32)
+      part.withUnsafeMutableBufferPointer { matrix.expand(rows: range, into: $0) }
+      #expect(part == Array(values[(range.lowerBound * 32)..<(range.upperBound * 32)]))
+      #expect(!matrix.withStoredFloats(rows: range) { _ in })
+    }
+  }
+
+  @Test func aQuantisedBiasWhoseOrderCannotBeUndoneIsRefused() throws {
+    let configuration = try configuration {
+      $0.width = 32
+      $0.headCount = 4
+      $0.headWidth = 8
+      $0.queryKeyValueBias = true
+    }
+    var builder = TinyModel.gguf(configuration)
+    let index = try #require(builder.tensors.firstIndex { $0.name == "blk.0.attn_q.bias" })
+    builder.tensors[index].type = 8
+    builder.tensors[index].data = [UInt8](repeating: 0, count: 34)
+    #expect(try refusal(builder).contains("self_attn.q_proj.bias has type Q8_0"))
   }
 
   @Test func storedRopeFactorsAreKept() throws {

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+import Checkpoints
+import Tensors
+import Testing
+
+@testable import Models
+
+/// Products with weights that stay as they are stored, tile by tile.
+@Suite struct FrozenMatrixTests {
+  private static let prefix = "model.layers.0.self_attn"
+  private let checkpoint: Checkpoint
+  private let names = ["q_proj", "k_proj", "v_proj"].map { "\(prefix).\($0).weight" }
+
+  init() throws { checkpoint = try Checkpoint(path: "\(GoldenModel.folder)/llama-gqa-tied") }
+
+  /// The same values as floats in memory.
+  private func whole(_ names: [String]) throws -> Matrix {
+    let width = try #require(checkpoint.shape(of: names[0])?[1])
+    let values = try names.flatMap { try checkpoint.floats(of: $0) }
+    return Matrix(values, rows: values.count / width, columns: width)
+  }
+
+  /// Numbers that differ, of which sums of some hundred products are exact.
+  private func small(rows: Int, columns: Int) -> Matrix {
+    Matrix(
+      (0..<(rows * columns)).map { Float($0 * 37 % 23 - 11) / 8 }, rows: rows, columns: columns)
+  }
+
+  @Test(arguments: [1, 1000, 2100, 1 << 20]) func productsAreThoseOfTheWhole(tile: Int) throws {
+    for names in [names, [names[0]], ["model.embed_tokens.weight"]] {
+      let whole = try whole(names)
+      let matrix = try FrozenMatrix(checkpoint, names, tileElementCount: tile)
+      #expect(matrix.rowCount == whole.rowCount && matrix.columnCount == whole.columnCount)
+      var room = TileRoom()
+      let x = small(rows: 5, columns: whole.columnCount)
+      var (y, expected) = (Matrix(rows: 5, columns: whole.rowCount), [Float]())
+      matrix.multiply(x, into: &y, in: &room)
+      for row in 0..<5 {
+        for output in 0..<whole.rowCount {
+          expected.append(dot(x.rows(row..<(row + 1)), whole.rows(output..<(output + 1))))
+        }
+      }
+      #expect(relativeError(y.elements, expected) < 1e-6)
+      var dx = Matrix(rows: 7, columns: whole.columnCount)
+      matrix.multiplyTransposed(y, into: &dx, firstRow: 2, in: &room)
+      var gradient = Matrix(rows: 5, columns: whole.columnCount)
+      Kernels.multiply(y, whole, into: &gradient)
+      #expect(relativeError(dx.rows(2..<7).elements, gradient.elements) < 1e-6)
+      #expect(dx.rows(0..<2).elements.allSatisfy { $0 == 0 })
+    }
+  }
+
+  @Test func rowsAreGathered() throws {
+    let whole = try whole(names)
+    let matrix = try FrozenMatrix(checkpoint, names)
+    let indices: [Int32] = [0, Int32(whole.rowCount - 1), 3, 3]
+    var (rows, expected) = (Matrix(rows: 0, columns: whole.columnCount), [Float]())
+    matrix.gather(indices, into: &rows)
+    for index in indices { expected += whole.rows(Int(index)..<(Int(index) + 1)).elements }
+    #expect(rows.elements == expected)
+  }
+
+  private func dot(_ x: Matrix, _ y: Matrix) -> Float {
+    Float(zip(x.elements, y.elements).reduce(0) { $0 + Double($1.0) * Double($1.1) })
+  }
+}
