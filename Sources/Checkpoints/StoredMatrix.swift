@@ -9,6 +9,9 @@ public struct StoredMatrix: Sendable {
   /// The number of columns.
   public let columnCount: Int
 
+  /// How many bytes it takes as it is stored.
+  public var byteCount: Int { tensor.info.range.count }
+
   private let tensor: StoredTensor
 
   /// The matrix of a tensor of two extents; every value is looked at once.
@@ -33,13 +36,14 @@ public struct StoredMatrix: Sendable {
     tensor.expand(rows: rows, into: target)
   }
 
-  /// Calls `body` with rows that are stored just as they are in memory; false when they are not.
+  /// Whether rows lie in the file just as they would in memory.
+  public var isStoredAsFloats: Bool { tensor.isStoredAsFloats }
+
+  /// Calls `body` with rows where they lie.
   ///
-  /// - Precondition: the matrix has the rows.
-  public func withStoredFloats(
-    rows: Range<Int>, _ body: (UnsafeBufferPointer<Float>) -> Void
-  ) -> Bool {
+  /// - Precondition: they are stored as floats, and the matrix has them.
+  public func withStoredFloats(rows: Range<Int>, _ body: (UnsafeBufferPointer<Float>) -> Void) {
     precondition(rows.lowerBound >= 0 && rows.upperBound <= rowCount, "\(rows) of \(rowCount)")
-    return tensor.withStoredFloats(rows: rows, body)
+    tensor.withStoredFloats(rows: rows, body)
   }
 }

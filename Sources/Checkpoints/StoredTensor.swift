@@ -75,20 +75,24 @@ struct StoredTensor: Sendable {
     }
   }
 
-  /// Calls `body` with rows that are stored just as they are in memory; false when they are not.
-  func withStoredFloats(
-    rows: Range<Int>, _ body: (UnsafeBufferPointer<Float>) -> Void
-  ) -> Bool {
+  /// Whether rows lie in the file just as they would in memory.
+  var isStoredAsFloats: Bool {
     guard info.type == .float32, interleavedHeads == nil else { return false }
+    return file.withBytes(in: info.range) { bytes in
+      // Nothing in the formats makes writers align their tensors; most do.
+      Int(bitPattern: bytes.baseAddress).isMultiple(of: MemoryLayout<Float>.alignment)
+    }
+  }
+
+  /// Calls `body` with rows where they lie.
+  ///
+  /// - Precondition: they are stored as floats.
+  func withStoredFloats(rows: Range<Int>, _ body: (UnsafeBufferPointer<Float>) -> Void) {
+    precondition(isStoredAsFloats, "a tensor of type \(info.type.rawValue) as floats")
     let byteCount = info.range.count / info.rowCount
     let start = info.range.lowerBound + rows.lowerBound * byteCount
-    return file.withBytes(in: start..<(start + rows.count * byteCount)) { bytes in
-      // Nothing in the format makes writers align their tensors; most do.
-      guard Int(bitPattern: bytes.baseAddress).isMultiple(of: MemoryLayout<Float>.alignment) else {
-        return false
-      }
+    file.withBytes(in: start..<(start + rows.count * byteCount)) { bytes in
       body(bytes.assumingMemoryBound(to: Float.self))
-      return true
     }
   }
 

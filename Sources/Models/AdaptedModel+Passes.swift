@@ -21,9 +21,13 @@ extension AdaptedModel {
     if let lowest { workspace.reserve(blocks: configuration.layerCount - lowest, configuration) }
     base.embedding_VC.gather(workspace.batch.tokens, into: &workspace.stream)
     for layer in 0..<configuration.layerCount {
+      let slot = workspace.slot(layer, from: lowest)
       block(layer).forward(
         workspace.batch, adapter.values, stream: &workspace.stream,
-        saved: &workspace.saved[slot(layer, lowest)], scratch: &workspace.scratch)
+        saved: &workspace.saved[slot], scratch: &workspace.scratch)
+      if let lowest, layer >= lowest, slot == 0 {
+        swap(&workspace.saved[0].input_TC, &workspace.inputs_TC[layer - lowest])
+      }
     }
     return head(
       workspace.batch, &workspace.stream, &workspace.scratch, replacingByGradient: lowest != nil)
@@ -35,16 +39,17 @@ extension AdaptedModel {
     addingTo gradient: inout [Float]
   ) {
     for layer in (lowest..<base.configuration.layerCount).reversed() {
-      block(layer).backward(
+      let slot = workspace.slot(layer, from: lowest)
+      let block = block(layer)
+      if slot == 0 {
+        swap(&workspace.saved[0].input_TC, &workspace.inputs_TC[layer - lowest])
+        block.recompute(
+          workspace.batch, parameters, saved: &workspace.saved[0], scratch: &workspace.scratch)
+      }
+      block.backward(
         workspace.batch, parameters, isLowest: layer == lowest, stream: &workspace.stream,
-        saved: &workspace.saved[slot(layer, lowest)], scratch: &workspace.scratch,
-        addingTo: &gradient)
+        saved: &workspace.saved[slot], scratch: &workspace.scratch, addingTo: &gradient)
     }
-  }
-
-  private func slot(_ layer: Int, _ lowest: Int?) -> Int {
-    guard let lowest, layer >= lowest else { return 0 }
-    return layer - lowest + 1
   }
 
   private func block(_ layer: Int) -> Block {

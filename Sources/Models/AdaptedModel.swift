@@ -67,7 +67,12 @@ public struct AdaptedModel: Sendable {
   public func initialAdapter() -> ParameterVector { start }
 
   /// Memory for computing with this model; it grows to what the largest batch needs.
-  public func makeWorkspace() -> Workspace { Workspace(for: self) }
+  ///
+  /// - Parameter recomputedBlockCount: so many blocks are computed a second time in the backward
+  ///   instead of being kept; the results are the same bits.
+  public func makeWorkspace(recomputing recomputedBlockCount: Int = 0) -> Workspace {
+    Workspace(for: self, recomputing: recomputedBlockCount)
+  }
 
   /// The natural logarithm of the probability of each target, in order.
   ///

@@ -20,6 +20,29 @@ struct Block {
     scratch: inout Scratch
   ) {
     swap(&stream, &saved.input_TC)
+    computeToGates(batch, parameters, &saved, &scratch)
+    weights.down.forward(
+      scratch.activation_TF, adapter[.feedForwardOutput], parameters,
+      lowered: &saved.lowered_TK[Site.feedForwardOutput.rawValue], tile: &scratch.tile,
+      into: &stream)
+    Kernels.add(saved.middle_TC, to: &stream)
+  }
+
+  /// All that the backward needs, from the block's input in `saved`: the same bits as the forward
+  /// left there.
+  func recompute(
+    _ batch: BatchLayout, _ parameters: [Float], saved: inout SavedBlock, scratch: inout Scratch
+  ) {
+    computeToGates(batch, parameters, &saved, &scratch)
+    adapter[.feedForwardOutput]?.lower(
+      scratch.activation_TF, parameters,
+      into: &saved.lowered_TK[Site.feedForwardOutput.rawValue])
+  }
+
+  private func computeToGates(
+    _ batch: BatchLayout, _ parameters: [Float], _ saved: inout SavedBlock,
+    _ scratch: inout Scratch
+  ) {
     attend(batch, parameters, &saved, &scratch)
     if isLast {
       Kernels.gather(batch.targetRows, of: saved.attention_TQ, into: &scratch.selected_RQ)
@@ -27,15 +50,20 @@ struct Block {
     weights.output.forward(
       isLast ? scratch.selected_RQ : saved.attention_TQ, adapter[.attentionOutput], parameters,
       lowered: &saved.lowered_TK[Site.attentionOutput.rawValue], tile: &scratch.tile,
-      into: &stream)
+      into: &saved.middle_TC)
     if isLast {
-      Kernels.add(batch.targetRows, of: saved.input_TC, to: &stream)
+      Kernels.add(batch.targetRows, of: saved.input_TC, to: &saved.middle_TC)
     } else {
-      Kernels.add(saved.input_TC, to: &stream)
+      Kernels.add(saved.input_TC, to: &saved.middle_TC)
     }
-    swap(&stream, &saved.middle_TC)
-    feedForward(parameters, &saved, &scratch, into: &stream)
-    Kernels.add(saved.middle_TC, to: &stream)
+    Kernels.normalize(
+      saved.middle_TC, weight: weights.feedForwardNorm_C, epsilon: configuration.normEpsilon,
+      reciprocals: &saved.middleReciprocals, into: &scratch.normed_TC)
+    weights.gateUp.forward(
+      scratch.normed_TC, adapter[.feedForwardInput], parameters,
+      lowered: &saved.lowered_TK[Site.feedForwardInput.rawValue], tile: &scratch.tile,
+      into: &saved.gateUp_TG)
+    Kernels.swiglu(saved.gateUp_TG, into: &scratch.activation_TF)
   }
 
   private func attend(
@@ -67,23 +95,5 @@ struct Block {
     Kernels.normalizeHeads(
       of: &saved.qkv_TW, from: attention.queryWidth, heads: attention.keyValueHeadCount,
       weight: norms.key, epsilon: configuration.normEpsilon, reciprocals: &saved.keyReciprocals)
-  }
-
-  private func feedForward(
-    _ parameters: [Float], _ saved: inout SavedBlock, _ scratch: inout Scratch,
-    into stream: inout Matrix
-  ) {
-    Kernels.normalize(
-      saved.middle_TC, weight: weights.feedForwardNorm_C, epsilon: configuration.normEpsilon,
-      reciprocals: &saved.middleReciprocals, into: &scratch.normed_TC)
-    weights.gateUp.forward(
-      scratch.normed_TC, adapter[.feedForwardInput], parameters,
-      lowered: &saved.lowered_TK[Site.feedForwardInput.rawValue], tile: &scratch.tile,
-      into: &saved.gateUp_TG)
-    Kernels.swiglu(saved.gateUp_TG, into: &scratch.activation_TF)
-    weights.down.forward(
-      scratch.activation_TF, adapter[.feedForwardOutput], parameters,
-      lowered: &saved.lowered_TK[Site.feedForwardOutput.rawValue], tile: &scratch.tile,
-      into: &stream)
   }
 }

@@ -33,6 +33,14 @@ public final class DecoderModel: Sendable {
       configuration.tiedHead ? embedding_VC : try FrozenMatrix(checkpoint, ["lm_head.weight"])
   }
 
+  /// All matrices, each once.
+  var matrices: [FrozenMatrix] {
+    let blocks = blocks.flatMap {
+      [$0.queryKeyValue, $0.output, $0.gateUp, $0.down].map(\.weights)
+    }
+    return [embedding_VC] + blocks + (configuration.tiedHead ? [] : [head_VC])
+  }
+
   /// How attention reads the rows of queries, keys and values.
   var attentionShape: AttentionShape {
     AttentionShape(

@@ -10,9 +10,16 @@ struct FrozenMatrix: Sendable {
   let rowCount: Int
   let columnCount: Int
 
+  /// How many bytes it takes as it is stored.
+  var byteCount: Int { parts.reduce(0) { $0 + $1.byteCount } }
+  /// How many floats a product needs room for.
+  var roomCount: Int { isLent ? 0 : (tiles.map(\.count).max() ?? 0) * columnCount }
+
   private let parts: [StoredMatrix]
   /// The rows of each tile, none empty.
   private let tiles: [Range<Int>]
+  /// Whether tiles are read where they are stored.
+  private let isLent: Bool
 
   /// The matrices of the tensors `names`, one under the other.
   ///
@@ -28,6 +35,7 @@ struct FrozenMatrix: Sendable {
     precondition(
       columns > 0 && parts.allSatisfy { $0.columnCount == columns }, "widths of \(names)")
     self.parts = parts
+    isLent = parts.count == 1 && parts[0].isStoredAsFloats
     columnCount = columns
     rowCount = parts.reduce(0) { $0 + $1.rowCount }
     // Of nearly equal size, and whole multiples of 16 rows but for the last.
@@ -79,7 +87,7 @@ struct FrozenMatrix: Sendable {
     func lend(_ values: UnsafeBufferPointer<Float>) {
       if let tile = BorrowedMatrix(values, columns: columnCount) { body(tile) }
     }
-    if parts.count == 1, parts[0].withStoredFloats(rows: rows, lend) { return }
+    guard !isLent else { return parts[0].withStoredFloats(rows: rows, lend) }
     room.withRoom(for: rows.count * columnCount) { values in
       expand(rows, into: values)
       lend(UnsafeBufferPointer(values))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Why an adapter does not fit a model.
+/// Why an adapter does not fit a model, or a computation not into memory.
 public enum ModelError: Error, Equatable, Sendable {
   /// The adapter changes a layer that the model does not have, or that Tern does not adapt.
   case unknownModule(String)
@@ -10,6 +10,8 @@ public enum ModelError: Error, Equatable, Sendable {
   case wrongShape(module: String, expected: [Int], found: [Int])
   /// A factor of the adapter, or its scale, is infinite or not a number.
   case notFinite(module: String)
+  /// Even with every block computed twice, more memory is needed than may be used; in bytes.
+  case memory(budget: Int, least: Int)
 }
 
 extension ModelError: CustomStringConvertible {
@@ -26,6 +28,11 @@ extension ModelError: CustomStringConvertible {
         + "use the model that it was trained on"
     case .notFinite(let module):
       "the adapter of '\(module)' is infinite or not a number; it is damaged"
+    case .memory(let budget, let least):
+      "a memory of \(budget / megabyte) MB is too small, \(least / megabyte + 1) MB is the least; "
+        + "allow more, or use smaller batches or a model in fewer bits"
     }
   }
 }
+
+private let megabyte = 1_000_000

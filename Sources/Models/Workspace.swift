@@ -12,24 +12,41 @@ internal import Tensors
 public struct Workspace: Sendable {
   /// The residual stream on the way up, then its gradient on the way down.
   var stream: Matrix
-  /// What the backward needs of each block from the lowest adapted one on; slot 0 is for blocks
-  /// of which it needs nothing.
+  /// What the backward needs of each block that keeps it; slot 0 is for blocks that do not.
   var saved: [SavedBlock]
+  /// The inputs of the blocks that are computed again in the backward, the lowest adapted first.
+  var inputs_TC: [Matrix] = []
   var scratch: Scratch
   /// The batch being computed, left by the forward for the backward.
   var batch: BatchLayout
 
-  init(for model: AdaptedModel) {
+  /// How many of the blocks that the backward passes keep nothing but their input, and are computed
+  /// again there: more time and less memory, and the same bits.
+  let recomputedBlockCount: Int
+
+  init(for model: AdaptedModel, recomputing recomputedBlockCount: Int) {
+    precondition(recomputedBlockCount >= 0, "\(recomputedBlockCount) blocks computed again")
     let configuration = model.base.configuration
     stream = Matrix(rows: 0, columns: configuration.width)
     saved = [SavedBlock(configuration)]
     scratch = Scratch(configuration)
     batch = BatchLayout(table: RotaryTable(frequencies: configuration.rotaryFrequencies))
+    self.recomputedBlockCount = recomputedBlockCount
   }
 
-  /// Makes sure that there are slots for `count` blocks beside slot 0.
+  /// Makes sure that there is room for a backward pass of `count` blocks.
   mutating func reserve(blocks count: Int, _ configuration: ModelConfiguration) {
-    while saved.count < count + 1 { saved.append(SavedBlock(configuration)) }
+    let recomputed = min(count, recomputedBlockCount)
+    while inputs_TC.count < recomputed {
+      inputs_TC.append(Matrix(rows: 0, columns: configuration.width))
+    }
+    while saved.count < 1 + count - recomputed { saved.append(SavedBlock(configuration)) }
+  }
+
+  /// Where the block of `layer` is computed, in a pass that saves from layer `lowest` on.
+  func slot(_ layer: Int, from lowest: Int?) -> Int {
+    guard let lowest else { return 0 }
+    return max(0, layer - lowest - recomputedBlockCount + 1)
   }
 }
 

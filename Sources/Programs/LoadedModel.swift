@@ -56,13 +56,44 @@ public struct LoadedModel: Sendable {
   }
 
   /// What `worker` learns with in a run of `plan`, from the data at `path`.
+  ///
+  /// - Parameter memory: the most bytes that a step may take; nil for as many as are useful. What is
+  ///   learned does not depend on it.
+  /// - Throws: also when that is too little.
   public func trainer(
-    for worker: String, data path: String, plan: RunPlan
+    for worker: String, data path: String, plan: RunPlan, memory: Int? = nil
   ) throws -> GradientTrainer {
-    try GradientTrainer(
-      model: AdaptedModel(base: base, lora: plan.adapter), examples: examples(at: path, for: plan),
-      settings: plan.training, totalVersions: plan.rounds.versionCount,
-      seed: Seed(plan.seed).derived("worker/\(worker)"))
+    let model = AdaptedModel(base: base, lora: plan.adapter)
+    let examples = try examples(at: path, for: plan)
+    let memory = try Self.memoryPlan(of: model, on: examples, for: plan, budget: memory)
+    return try GradientTrainer(
+      model: model, examples: examples, settings: plan.training,
+      totalVersions: plan.rounds.versionCount, seed: Seed(plan.seed).derived("worker/\(worker)"),
+      recomputing: memory.recomputedBlockCount)
+  }
+
+  /// What a worker takes for a step on `examples`.
+  static func memoryPlan(
+    of model: AdaptedModel, on examples: ExampleSet, for plan: RunPlan, budget: Int? = nil
+  ) throws -> MemoryPlan {
+    try model.memoryPlan(
+      of: examples.largestBatch(of: plan.training.batchSize), vectorCount: workerVectorCount,
+      others: programByteCount, budget: budget)
+  }
+
+  /// What a worker takes for a step on the data at `path`: when it keeps all that is useful, and at
+  /// least.
+  public func memoryPlans(
+    data path: String, plan: RunPlan
+  ) throws -> (useful: MemoryPlan, least: MemoryPlan) {
+    let model = AdaptedModel(base: base, lora: plan.adapter)
+    let examples = try examples(at: path, for: plan)
+    return (
+      try Self.memoryPlan(of: model, on: examples, for: plan),
+      model.leastMemoryPlan(
+        of: examples.largestBatch(of: plan.training.batchSize), vectorCount: workerVectorCount,
+        others: programByteCount)
+    )
   }
 
   /// Measures adapters of `plan` on the data at `path`.
@@ -77,3 +108,7 @@ public struct LoadedModel: Sendable {
     }
   }
 }
+
+/// The vectors as large as the adapter that a worker has in a step: the model's start, the round's,
+/// the adapter, its gradient and two moments; the last update, its residual, and the one before.
+private let workerVectorCount = 9

@@ -37,3 +37,6 @@ func keepMemoryFlat() { tern_give_freed_memory_back() }
 /// Keeps the memory of vectors that are freed for those that come next: for a process that makes
 /// the same ones again and again.
 func keepMemoryWarm() { tern_keep_freed_memory() }
+
+/// About what a program has resident beside what it computes with: code, libraries, tokenizer.
+let programByteCount = 45_000_000

@@ -27,16 +27,20 @@ public struct StepBenchmark: Sendable {
     public var rank: Int
     /// Which of its factors are learned.
     public var factors: LoRAConfiguration.Factors
+    /// The most bytes that a step may take; nil for as many as are useful.
+    public var memory: Int?
 
     /// Sizes of a step.
     public init(
-      batch: Int, sequence: Int, supervised: Int, rank: Int, factors: LoRAConfiguration.Factors
+      batch: Int, sequence: Int, supervised: Int, rank: Int, factors: LoRAConfiguration.Factors,
+      memory: Int? = nil
     ) {
       self.batch = batch
       self.sequence = sequence
       self.supervised = supervised
       self.rank = rank
       self.factors = factors
+      self.memory = memory
     }
   }
 
@@ -64,6 +68,10 @@ public struct StepBenchmark: Sendable {
     public var gigaflopsPerSecondOfOneProduct: Double
     /// The most memory that the process ever had resident, in bytes; the model's is a part of it.
     public var peakResidentBytes: Int
+    /// The bytes that were planned.
+    public var plannedBytes: Int
+    /// How many blocks were computed twice to stay within them.
+    public var recomputedBlocks: Int
     /// The loss before the last step, to compare.
     public var loss: Double
   }
@@ -71,6 +79,7 @@ public struct StepBenchmark: Sendable {
   private let model: AdaptedModel
   private let size: Size
   private let work: Work
+  private let plan: MemoryPlan
 
   /// A benchmark of `work` on a base.
   ///
@@ -86,6 +95,12 @@ public struct StepBenchmark: Sendable {
       base: base,
       lora: LoRAConfiguration(
         rank: size.rank, alpha: 2 * Float(size.rank), factors: size.factors, seed: 1))
+    // The model's own start, the adapter, its gradient, and two moments.
+    plan = try model.memoryPlan(
+      of: BatchExtent(
+        tokenCount: size.batch * size.sequence, targetRowCount: size.batch * size.supervised,
+        longestSequence: size.sequence),
+      vectorCount: 5, others: programByteCount, budget: size.memory)
   }
 
   /// Measures `stepCount` steps after two that are not counted; each has tokens of its own.
@@ -95,7 +110,7 @@ public struct StepBenchmark: Sendable {
     precondition(stepCount > 0, "a benchmark of no steps")
     var adapter = model.initialAdapter()
     var optimizer = AdamW(count: model.layout.count)
-    var workspace = model.makeWorkspace()
+    var workspace = model.makeWorkspace(recomputing: plan.recomputedBlockCount)
     var stream = RandomStream(Seed(1))
     var seconds: [Double] = []
     var loss = 0.0
@@ -124,7 +139,9 @@ public struct StepBenchmark: Sendable {
       tokensPerProcessorSecond: Double(size.batch * size.sequence) / median,
       gigaflopsPerSecond: operations / median / 1e9,
       gigaflopsPerSecondOfOneProduct: speedOfOneProduct(),
-      peakResidentBytes: memory.peakResidentBytes, loss: loss)
+      peakResidentBytes: memory.peakResidentBytes,
+      plannedBytes: plan.byteCount, recomputedBlocks: plan.recomputedBlockCount,
+      loss: loss)
   }
 
   private func operations(_ stream: inout RandomStream) -> Double {

@@ -14,10 +14,8 @@ public struct AttentionScratch: Sendable {
     _ shape: AttentionShape, _ sequences: [SequenceRows], _ body: (ScratchPointers) -> Void
   ) {
     let longest = sequences.map(\.length).max() ?? 0
-    let rows = min(shape.blockLength, longest) * shape.groupSize
-    let scoreCount = rows * Self.scoreStride(keyCount: longest)
-    let (rowCount, keyCount) = (rows * shape.headWidth, longest * shape.headWidth)
-    Kernels.grow(&memory, to: 2 * scoreCount + 2 * rowCount + 3 * keyCount)
+    let (scoreCount, rowCount, keyCount) = Self.counts(shape, longest: longest)
+    Kernels.grow(&memory, to: Self.elementCount(shape, longest: longest))
     memory.withUnsafeMutableBufferPointer { buffer in
       guard var next = buffer.baseAddress else { return }
       func take(_ count: Int) -> UnsafeMutablePointer<Float> {
@@ -30,6 +28,21 @@ public struct AttentionScratch: Sendable {
           outputs: take(rowCount), scores: take(scoreCount), keyGradients: take(keyCount),
           scoreGradients: take(scoreCount)))
     }
+  }
+
+  /// How many floats the blocks of a sequence of `longest` tokens need.
+  public static func elementCount(_ shape: AttentionShape, longest: Int) -> Int {
+    let (scoreCount, rowCount, keyCount) = counts(shape, longest: longest)
+    return 2 * scoreCount + 2 * rowCount + 3 * keyCount
+  }
+
+  private static func counts(
+    _ shape: AttentionShape, longest: Int
+  ) -> (scores: Int, rows: Int, keys: Int) {
+    let rows = min(shape.blockLength, longest) * shape.groupSize
+    return (
+      rows * scoreStride(keyCount: longest), rows * shape.headWidth, longest * shape.headWidth
+    )
   }
 
   /// The distance of two rows of scores: whole vectors, which the softmax fills up.

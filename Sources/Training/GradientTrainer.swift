@@ -47,14 +47,17 @@ public struct GradientTrainer: Sendable {
   private let settings: GradientTraining
   private let totalVersions: Int
   private let order: ExampleOrder
+  private let recomputedBlockCount: Int
 
   /// A trainer of `model` on `examples`, in a run of `totalVersions` versions.
   ///
-  /// - Parameter seed: where the order of the examples comes from; each worker has its own.
+  /// - Parameters:
+  ///   - seed: where the order of the examples comes from; each worker has its own.
+  ///   - recomputedBlockCount: so many blocks are computed twice in each step, to save memory.
   /// - Throws: `badSetting`, or `tokenOutsideVocabulary` for examples of another tokenizer.
   public init(
     model: AdaptedModel, examples: ExampleSet, settings: GradientTraining, totalVersions: Int,
-    seed: Seed
+    seed: Seed, recomputing recomputedBlockCount: Int = 0
   ) throws(TrainingError) {
     precondition(totalVersions > 0, "a run of \(totalVersions) versions")
     try settings.check()
@@ -63,6 +66,7 @@ public struct GradientTrainer: Sendable {
     self.examples = examples
     self.settings = settings
     self.totalVersions = totalVersions
+    self.recomputedBlockCount = recomputedBlockCount
     order = ExampleOrder(exampleCount: examples.count, seed: seed)
   }
 
@@ -84,7 +88,7 @@ public struct GradientTrainer: Sendable {
       (0..<totalVersions).contains(version), "version \(version) of \(totalVersions)")
     var adapter = start
     var optimizer = AdamW(settings: settings.optimizer, count: start.layout.count)
-    var workspace = model.makeWorkspace()
+    var workspace = model.makeWorkspace(recomputing: recomputedBlockCount)
     var totals = (loss: 0.0, targetCount: 0, tokenCount: 0)
     for step in 0..<settings.localSteps {
       let batch = batch(ofStep: version * settings.localSteps + step)
@@ -122,6 +126,19 @@ public struct GradientTrainer: Sendable {
   private func batch(ofStep step: Int) -> TokenBatch {
     let positions = (step * settings.batchSize)..<((step + 1) * settings.batchSize)
     return TokenBatch(order.indices(at: positions).map { examples.examples[$0] })
+  }
+}
+
+extension ExampleSet {
+  /// How large a batch of `count` examples can be.
+  public func largestBatch(of count: Int) -> BatchExtent {
+    let byTokens = examples.map { $0.tokens.count - 1 }.sorted(by: >).prefix(count)
+    let byTargets = examples.map(\.predicted.count).sorted(by: >).prefix(count)
+    // Examples come again when there are fewer than the batch has.
+    let times = (count + max(1, byTokens.count) - 1) / max(1, byTokens.count)
+    return BatchExtent(
+      tokenCount: times * byTokens.reduce(0, +), targetRowCount: times * byTargets.reduce(0, +),
+      longestSequence: byTokens.first ?? 0)
   }
 }
 

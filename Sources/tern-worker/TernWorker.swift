@@ -50,6 +50,12 @@ struct TernWorker: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
+      "The most memory that a step of training may take, as 600MB; the less it is, the more is "
+        + "computed twice. What is learned does not depend on it.", valueName: "size"))
+  var memory: ByteSize?
+
+  @Option(
+    help: ArgumentHelp(
       "How long to look for a coordinator that cannot be reached: 90s, 10m, 2h.",
       valueName: "time"))
   var giveUpAfter = Interval.hour
@@ -83,7 +89,7 @@ struct TernWorker: AsyncParsableCommand {
         credentials: identity.credentials, logger: log)
       let worker = try WorkerProgram(
         certificate: identity.credentials.certificatePath, model: model, data: data,
-        stateFolder: state, log: log)
+        stateFolder: state, memoryLimit: memory?.byteCount, log: log)
       let pool = ComputePool(threadCount: threads ?? processorCount)
       let finished = try await stoppingOnSignals {
         try await worker.run(over: client, pool: pool, givingUpAfter: limit)

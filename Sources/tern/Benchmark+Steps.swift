@@ -24,6 +24,12 @@ extension Benchmark {
     @Option(help: "How many steps are measured.")
     var steps = 9
 
+    @Option(
+      help: ArgumentHelp(
+        "The most memory to use, as 450MB: blocks are computed twice instead of being kept until it "
+          + "suffices.", valueName: "size"))
+    var memory: ByteSize?
+
     @Option(help: "text or json.")
     var format = OutputFormat.text
 
@@ -42,7 +48,7 @@ extension Benchmark {
     ) throws {
       let size = StepBenchmark.Size(
         batch: batch, sequence: sequence, supervised: supervised ?? sequence - 1, rank: rank,
-        factors: factors)
+        factors: factors, memory: memory?.byteCount)
       let base = try LoadedModel(path: model).base
       let report = try StepBenchmark(work, base: base, size: size).run(stepCount: steps)
       try printResult(of: "benchmark \(name)", as: format, report) {
@@ -54,7 +60,8 @@ extension Benchmark {
         \(fixed(report.tokensPerProcessorSecond, 0)) tokens a second
         arithmetic   \(fixed(report.gigaflopsPerSecond, 1)) GFLOP/s; one large product on this \
         machine has \(fixed(report.gigaflopsPerSecondOfOneProduct, 1))
-        memory       \(byteText(report.peakResidentBytes)) resident at most
+        memory       \(byteText(report.peakResidentBytes)) resident at most, \
+        \(byteText(report.plannedBytes)) planned, \(report.recomputedBlocks) blocks computed twice
         loss         \(fixed(report.loss, 4))
         """
       }

@@ -17,8 +17,8 @@ struct Check: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show what a run file comes to, before anything starts.",
     discussion: """
-      Reads the checkpoint's description, the run file and all data files that it names; says \
-      what each worker keeps in memory and what travels in a round, at most.
+      Reads the checkpoint, the run file and all data files that it names; says what each worker \
+      takes in memory and what travels in a round, at most.
       """)
 
   @OptionGroup var options: RunFileOptions
@@ -38,7 +38,11 @@ struct Check: AsyncParsableCommand {
     let modelDigest: String
     let baseParameters: Int
     let adapterParameters: Int
+    /// What the hungriest worker takes: when it keeps all that is useful, and at least.
     let workerMemoryBytes: Int
+    let leastWorkerMemoryBytes: Int
+    /// How much of that is the model, shared by the workers of one machine.
+    let sharedMemoryBytes: Int
     let upBytesPerWorker: Int
     let downBytesPerWorker: Int
     let denseBytesPerWorker: Int
@@ -48,8 +52,8 @@ struct Check: AsyncParsableCommand {
   func run() async throws {
     try await reportingErrors {
       let file = try options.load()
-      let checkpoint = try Checkpoint(path: file.model)
-      let tokenizer = try Tokenizer(checkpoint: checkpoint)
+      let model = try LoadedModel(path: file.model)
+      let (checkpoint, tokenizer) = (model.checkpoint, model.tokenizer)
       let plan = file.plan
       let layout = plan.adapter.layout(for: checkpoint.configuration)
       let baseCount = checkpoint.tensorNames.reduce(0) {
@@ -65,11 +69,13 @@ struct Check: AsyncParsableCommand {
         return Output.Data(
           name: name, path: path, examples: examples.count, truncated: examples.truncatedCount)
       }
+      let memory = try file.workers.map { try model.memoryPlans(data: $0.data, plan: plan) }
       let output = Output(
         plan: plan, planDigest: "\(try plan.digest())", modelDigest: "\(checkpoint.digest())",
         baseParameters: baseCount, adapterParameters: layout.count,
-        // The base, and the adapter with its delta, gradient, two moments and two residuals.
-        workerMemoryBytes: (baseCount + 7 * layout.count) * MemoryLayout<Float>.size,
+        workerMemoryBytes: memory.map(\.useful.byteCount).max() ?? 0,
+        leastWorkerMemoryBytes: memory.map(\.least.byteCount).max() ?? 0,
+        sharedMemoryBytes: memory.first?.useful.weights ?? 0,
         upBytesPerWorker: plan.updates.upCodec(from: .max).maximumPayloadByteCount(for: layout),
         downBytesPerWorker: plan.updates.down.maximumPayloadByteCount(for: layout),
         denseBytesPerWorker: layout.count * MemoryLayout<Float>.size, data: data)
@@ -86,7 +92,9 @@ struct Check: AsyncParsableCommand {
       "rounds      \(plan.rounds.versionCount) versions by \(plan.rounds.cohortSize) workers, "
         + "quorum \(plan.rounds.quorum), at most \(durationText(plan.rounds.deadline)) a round",
       "training    \(plan.training.localSteps) steps of \(plan.training.batchSize) examples a round",
-      "memory      \(byteText(output.workerMemoryBytes)) a worker, activations apart",
+      "memory      \(byteText(output.workerMemoryBytes)) a worker, or "
+        + "\(byteText(output.leastWorkerMemoryBytes)) when all blocks are computed twice; "
+        + "\(byteText(output.sharedMemoryBytes)) of it are the model's file, which workers share",
       "up          at most \(byteText(output.upBytesPerWorker)) a worker and round "
         + "(float32: \(byteText(output.denseBytesPerWorker)))",
       "down        at most \(byteText(output.downBytesPerWorker)) a worker and round",

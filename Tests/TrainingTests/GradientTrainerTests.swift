@@ -47,6 +47,28 @@ struct GradientTrainerTests {
     #expect(try trainer.trainer.train(from: start, version: 1).delta != first.delta)
   }
 
+  @Test func whatIsLearnedDoesNotDependOnWhatIsComputedTwice() throws {
+    let whole = try makeTrainer()
+    let delta = try whole.trainer.train(from: whole.start, version: 1).delta
+    for count in 1...3 {
+      let twice = try makeTrainer(recomputing: count).trainer
+      #expect(try twice.train(from: whole.start, version: 1).delta == delta)
+    }
+  }
+
+  @Test func batchesAreNoLargerThanSaid() {
+    let examples = ExampleSet(
+      [(9, 3), (4, 0), (6, 5)].map { count, prompt in
+        Example(tokens: [Int32](repeating: 7, count: count), promptCount: prompt)
+      })
+    #expect(
+      examples.largestBatch(of: 2)
+        == BatchExtent(tokenCount: 13, targetRowCount: 9, longestSequence: 8))
+    #expect(
+      examples.largestBatch(of: 4)
+        == BatchExtent(tokenCount: 32, targetRowCount: 20, longestSequence: 8))
+  }
+
   @Test func reportsFollowTheRunsSchedule() throws {
     let made = try makeTrainer(warmup: 3)
     var reports: [StepReport] = []
@@ -148,7 +170,7 @@ struct GradientTrainerTests {
   }
 
   private func makeTrainer(
-    seed: UInt64 = 7, warmup: Int = 0, clip: Double? = 1
+    seed: UInt64 = 7, warmup: Int = 0, clip: Double? = 1, recomputing: Int = 0
   ) throws -> (trainer: GradientTrainer, start: ParameterVector) {
     let tiny = try TinyModel()
     let lines = ["to be", "or not", "that is", "the question", "of this"].map {
@@ -162,7 +184,7 @@ struct GradientTrainerTests {
       model: model, examples: exampleSet(lines.joined(separator: "\n"), tiny.tokenizer),
       settings: GradientTraining(
         localSteps: 2, batchSize: 2, learningRate: 1e-3, warmup: warmup, gradientClip: clip),
-      totalVersions: 4, seed: Seed(seed))
+      totalVersions: 4, seed: Seed(seed), recomputing: recomputing)
     return (trainer, model.initialAdapter())
   }
 }

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Legend: T tokens, R rows with targets, C width, W queries + keys + values, Q all query heads,
+// F feed-forward width, K ranks of a site, V vocabulary.
+internal import Checkpoints
+internal import Tensors
+
+/// How large batches are, at most.
+public struct BatchExtent: Hashable, Sendable {
+  /// The number of tokens.
+  public var tokenCount: Int
+  /// The number of tokens after which something is predicted.
+  public var targetRowCount: Int
+  /// The number of tokens of the longest sequence.
+  public var longestSequence: Int
+
+  /// An extent of its parts.
+  public init(tokenCount: Int, targetRowCount: Int, longestSequence: Int) {
+    self.tokenCount = tokenCount
+    self.targetRowCount = targetRowCount
+    self.longestSequence = longestSequence
+  }
+}
+
+/// What a step of training takes in memory, known before it is made; in bytes.
+public struct MemoryPlan: Hashable, Sendable {
+  /// The model's matrices as they are stored: mapped, and shared by all processes that use them.
+  public let weights: Int
+  /// The adapter, its gradient, and what else is as large.
+  public let vectors: Int
+  /// What is kept of the forward pass for the backward, and what both compute in.
+  public let activations: Int
+  /// What the program has beside them.
+  public let others: Int
+  /// How many blocks are computed again in the backward instead of being kept.
+  public let recomputedBlockCount: Int
+
+  /// All of it.
+  public var byteCount: Int { weights + vectors + activations + others }
+}
+
+extension AdaptedModel {
+  /// The plan of a step that keeps as much as `budget` allows, and computes the rest twice.
+  ///
+  /// - Parameters:
+  ///   - vectorCount: how many vectors as large as the adapter there are, gradient included.
+  ///   - others: the bytes that are needed for anything else.
+  ///   - budget: the most bytes that the plan may have; nil for as many as are useful.
+  /// - Throws: `memory` when the least plan has more.
+  public func memoryPlan(
+    of extent: BatchExtent, vectorCount: Int, others: Int = 0, budget: Int? = nil
+  ) throws(ModelError) -> MemoryPlan {
+    func plan(recomputing count: Int) -> MemoryPlan {
+      memoryPlan(of: extent, vectorCount: vectorCount, others: others, recomputing: count)
+    }
+    guard let budget else { return plan(recomputing: 0) }
+    let plans = (0...passedBlockCount).lazy.map(plan)
+    if let plan = plans.first(where: { $0.byteCount <= budget }) { return plan }
+    throw .memory(budget: budget, least: plan(recomputing: passedBlockCount).byteCount)
+  }
+
+  /// The plan of a step that keeps nothing that can be computed twice.
+  public func leastMemoryPlan(
+    of extent: BatchExtent, vectorCount: Int, others: Int = 0
+  ) -> MemoryPlan {
+    memoryPlan(
+      of: extent, vectorCount: vectorCount, others: others, recomputing: passedBlockCount)
+  }
+
+  /// How many blocks the backward passes.
+  private var passedBlockCount: Int {
+    lowestAdaptedLayer.map { base.configuration.layerCount - $0 } ?? 0
+  }
+
+  /// The plan of a step that computes `count` blocks twice.
+  func memoryPlan(
+    of extent: BatchExtent, vectorCount: Int, others: Int, recomputing count: Int
+  ) -> MemoryPlan {
+    let lowest = lowestAdaptedLayer ?? base.configuration.layerCount
+    let kept = (lowest..<base.configuration.layerCount).dropFirst(count)
+    // Slot 0 is used by every block that keeps nothing.
+    var elements = savedCount(of: extent, layer: lowest == 0 && count == 0 ? nil : 0)
+    for layer in kept { elements += savedCount(of: extent, layer: layer) }
+    elements += count * extent.tokenCount * base.configuration.width
+    elements += scratchCount(of: extent)
+    return MemoryPlan(
+      weights: base.matrices.reduce(0) { $0 + $1.byteCount },
+      vectors: vectorCount * layout.count * floatByteCount,
+      activations: elements * floatByteCount, others: others, recomputedBlockCount: count)
+  }
+
+  /// The floats of a `SavedBlock` after the forward of `layer`; none for nil.
+  private func savedCount(of extent: BatchExtent, layer: Int?) -> Int {
+    guard let layer else { return 0 }
+    let configuration = base.configuration
+    let shape = base.attentionShape
+    let isLast = layer == configuration.layerCount - 1
+    let (tokens, rows) = (extent.tokenCount, isLast ? extent.targetRowCount : extent.tokenCount)
+    let headNorms =
+      configuration.queryKeyNorm
+      ? shape.rowWidth + shape.headCount + shape.keyValueHeadCount : 0
+    var count =
+      tokens
+      * (configuration.width + 1 + headNorms + shape.rowWidth + 2 * shape.headCount
+        + shape.queryWidth)
+    count += rows * (configuration.width + 1 + 2 * configuration.feedForwardWidth)
+    for site in Site.allCases {
+      let ranks = blocks[layer][site]?.rankCount ?? 0
+      count += (site == .attentionInput ? tokens : rows) * ranks
+    }
+    return count
+  }
+
+  /// The floats of the stream and of a `Scratch` after a step.
+  private func scratchCount(of extent: BatchExtent) -> Int {
+    let configuration = base.configuration
+    let shape = base.attentionShape
+    let ranks = blocks.flatMap { block in Site.allCases.map { block[$0]?.rankCount ?? 0 } }
+    let tokens =
+      // Stream, norm, their gradients; activation and its gradient.
+      4 * configuration.width + 2 * configuration.feedForwardWidth
+      // Gradients of attention's output and input; dots and the gradient of x A^T.
+      + shape.queryWidth + shape.rowWidth + shape.headCount + (ranks.max() ?? 0)
+    let logitRows = min(Self.logitRowCount, extent.targetRowCount)
+    return extent.tokenCount * tokens
+      + extent.targetRowCount * (2 * shape.queryWidth + 1)
+      + logitRows * configuration.vocabularySize
+      + AttentionScratch.elementCount(shape, longest: extent.longestSequence)
+      + (base.matrices.map(\.roomCount).max() ?? 0)
+  }
+}
+
+private let floatByteCount = MemoryLayout<Float>.size

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+import Checkpoints
+import Tensors
+import Testing
+
+@testable import Models
+
+/// Steps in less memory, and what is known of their memory before.
+@Suite struct MemoryPlanTests {
+  private let batch = TokenBatch(
+    sequences: [(tokens: Array(1...40), first: 30), (Array(50...62), 1), ([3, 1, 4, 1, 5], 2)])
+  private let extent = BatchExtent(tokenCount: 58, targetRowCount: 28, longestSequence: 40)
+
+  private func model(
+    _ name: String, _ targets: [Projection] = Projection.allCases,
+    _ factors: LoRAConfiguration.Factors = .both
+  ) throws -> AdaptedModel {
+    AdaptedModel(
+      base: try GoldenModel(name).base,
+      lora: LoRAConfiguration(rank: 3, alpha: 6, targets: targets, factors: factors, seed: 1))
+  }
+
+  private func adapter(of model: AdaptedModel) -> ParameterVector {
+    var adapter = model.initialAdapter()
+    for index in adapter.values.indices where adapter.values[index] == 0 {
+      adapter.values[index] = Float(index % 17 - 8) / 100
+    }
+    return adapter
+  }
+
+  @Test(arguments: GoldenModel.names, [LoRAConfiguration.Factors.b, .both])
+  func computingTwiceGivesTheSameBits(
+    name: String, factors: LoRAConfiguration.Factors
+  ) throws {
+    for targets in [Projection.allCases, [.down], [.value, .output]] {
+      let model = try model(name, targets, factors)
+      let adapter = adapter(of: model)
+      var results: [(loss: Double, gradient: ParameterVector)] = []
+      for count in 0...(model.base.configuration.layerCount + 1) {
+        var workspace = model.makeWorkspace(recomputing: count)
+        for _ in 0..<2 {
+          var gradient = ParameterVector(zerosOf: model.layout)
+          let loss = model.loss(
+            of: batch, adapter: adapter, in: &workspace, addingGradientTo: &gradient)
+          results.append((loss, gradient))
+          #expect(model.loss(of: batch, adapter: adapter, in: &workspace) == loss)
+        }
+      }
+      #expect(results.allSatisfy { $0.loss == results[0].loss })
+      #expect(results.allSatisfy { $0.gradient == results[0].gradient })
+      #expect(results[0].gradient.norm > 0)
+    }
+  }
+
+  @Test(arguments: GoldenModel.names) func thePlanIsWhatAStepTakes(name: String) throws {
+    let model = try model(name)
+    for count in 0...model.base.configuration.layerCount {
+      var workspace = model.makeWorkspace(recomputing: count)
+      var gradient = ParameterVector(zerosOf: model.layout)
+      _ = model.loss(
+        of: batch, adapter: adapter(of: model), in: &workspace, addingGradientTo: &gradient)
+      let plan = model.memoryPlan(of: extent, vectorCount: 0, others: 0, recomputing: count)
+      let taken = 4 * workspace.elementCount
+      #expect(taken <= plan.activations)
+      #expect(Double(taken) > 0.9 * Double(plan.activations), "\(count) computed twice")
+    }
+  }
+
+  @Test func aBudgetIsKeptOrRefused() throws {
+    let model = try model("llama-gqa-tied")
+    let useful = try model.memoryPlan(of: extent, vectorCount: 5, others: 1000)
+    let least = model.leastMemoryPlan(of: extent, vectorCount: 5, others: 1000)
+    #expect(useful.recomputedBlockCount == 0)
+    #expect(useful.vectors == 5 * 4 * model.layout.count && useful.others == 1000)
+    #expect(least.byteCount < useful.byteCount)
+    for budget in [useful.byteCount, useful.byteCount - 1, least.byteCount] {
+      let plan = try model.memoryPlan(of: extent, vectorCount: 5, others: 1000, budget: budget)
+      #expect(plan.byteCount <= budget)
+    }
+    let error = ModelError.memory(budget: least.byteCount - 1, least: least.byteCount)
+    #expect(throws: error) {
+      try model.memoryPlan(of: extent, vectorCount: 5, others: 1000, budget: least.byteCount - 1)
+    }
+    #expect("\(error)".contains("is the least") && !"\(error)".contains("\n"))
+  }
+
+  @Test func weightsAreCountedOnceAsTheyAreStored() throws {
+    for name in GoldenModel.names {
+      let file = try SafetensorsFile(path: "\(GoldenModel.folder)/\(name)/model.safetensors")
+      let matrices = file.tensors.values.filter { $0.shape.count == 2 }
+      let model = try model(name)
+      #expect(
+        try model.memoryPlan(of: extent, vectorCount: 0).weights
+          == matrices.reduce(0) {
+            $0 + $1.count / $1.type.blockLength * $1.type.blockByteCount
+          })
+    }
+  }
+}
+
+extension Workspace {
+  /// The floats that are there.
+  fileprivate var elementCount: Int {
+    saved.reduce(0) { $0 + $1.elementCount } + inputs_TC.reduce(0) { $0 + $1.values.count }
+      + stream.values.count + scratch.elementCount
+  }
+}
+
+extension SavedBlock {
+  fileprivate var elementCount: Int {
+    [input_TC, plain_TW, qkv_TW, attention_TQ, middle_TC, gateUp_TG].reduce(0) {
+      $0 + $1.values.count
+    } + lowered_TK.reduce(0) { $0 + $1.values.count }
+      + [inputReciprocals, queryReciprocals, keyReciprocals, middleReciprocals].reduce(0) {
+        $0 + $1.count
+      } + statisticsCount
+  }
+
+  private var statisticsCount: Int {
+    Mirror(reflecting: statistics).children.reduce(0) { $0 + (($1.value as? [Float])?.count ?? 0) }
+  }
+}
+
+extension Scratch {
+  fileprivate var elementCount: Int { Self.count(self) }
+
+  /// All arrays of floats in a value, however deep.
+  private static func count(_ value: Any) -> Int {
+    if let values = value as? [Float] { return values.count }
+    return Mirror(reflecting: value).children.reduce(0) { $0 + count($1.value) }
+  }
+}
