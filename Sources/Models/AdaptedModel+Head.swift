@@ -10,17 +10,17 @@ extension AdaptedModel {
 
   /// The logarithm of each target's probability, from the last block's output `stream_RC`.
   ///
-  /// Can replace the stream by the gradient of the mean loss; then logits are computed only once.
+  /// With a weight, replaces the stream by the gradient of minus their sum times the weight; then
+  /// logits are computed only once.
   func head(
     _ batch: BatchLayout, _ stream_RC: inout Matrix, _ scratch: inout Scratch,
-    replacingByGradient: Bool
+    gradientWeight weight: Double?
   ) -> [Double] {
     Kernels.normalize(
       stream_RC, weight: base.finalNorm_C, epsilon: base.configuration.normEpsilon,
       reciprocals: &scratch.headReciprocals, into: &scratch.normed_TC)
     scratch.dNormed_TC.resize(rows: stream_RC.rowCount)
     var logProbabilities = [Double](repeating: 0, count: batch.predictions.count)
-    let weight = replacingByGradient ? 1 / Double(batch.predictions.count) : nil
     var predictions = batch.predictions[...]
     for first in stride(from: 0, to: stream_RC.rowCount, by: Self.logitRowCount) {
       let rows = first..<min(stream_RC.rowCount, first + Self.logitRowCount)
@@ -33,11 +33,11 @@ extension AdaptedModel {
         score(
           here, row - first, &scratch.logits_RV, gradientWeight: weight, into: &logProbabilities)
       }
-      guard replacingByGradient else { continue }
+      guard weight != nil else { continue }
       base.head_VC.multiplyTransposed(
         scratch.logits_RV, into: &scratch.dNormed_TC, firstRow: first, in: &scratch.tile)
     }
-    if replacingByGradient { replaceByGradient(&stream_RC, &scratch) }
+    if weight != nil { replaceByGradient(&stream_RC, &scratch) }
     return logProbabilities
   }
 

@@ -5,17 +5,26 @@ internal import Checkpoints
 internal import Tensors
 
 extension AdaptedModel {
+  /// What a forward pass leaves for a backward.
+  struct Saving {
+    /// The lowest block that the backward passes.
+    let from: Int
+    /// What the sum of the losses is divided by.
+    let targetCount: Int
+  }
+
   /// The forward pass: the logarithm of each target's probability.
   ///
-  /// With `savingFrom`, what the backward needs of that block and those above is kept, and the
-  /// gradient of the mean loss for the last block's output is left in the workspace's stream.
+  /// With `saving`, what the backward needs of that block and those above is kept, and the gradient
+  /// of the mean loss for the last block's output is left in the workspace's stream.
   func run(
     _ batch: TokenBatch, _ adapter: ParameterVector, in workspace: inout Workspace,
-    savingFrom lowest: Int? = nil
+    saving: Saving? = nil
   ) -> [Double] {
     precondition(adapter.layout == layout, "an adapter of another layout than the model's")
     guard !batch.targets.isEmpty else { return [] }
     let configuration = base.configuration
+    let lowest = saving?.from
     check(batch)
     workspace.batch.set(batch)
     if let lowest { workspace.reserve(blocks: configuration.layerCount - lowest, configuration) }
@@ -30,7 +39,8 @@ extension AdaptedModel {
       }
     }
     return head(
-      workspace.batch, &workspace.stream, &workspace.scratch, replacingByGradient: lowest != nil)
+      workspace.batch, &workspace.stream, &workspace.scratch,
+      gradientWeight: saving.map { 1 / Double($0.targetCount) })
   }
 
   /// The backward pass, from the stream's gradient that the forward left.

@@ -94,25 +94,29 @@ public struct AdaptedModel: Sendable {
 
   /// The same loss, adding its gradient for the adapter to `gradient`.
   ///
+  /// - Parameter targetCount: what sums over targets are divided by, for a batch that is a part of
+  ///   another; its own targets when nil.
   /// - Precondition: as for the loss; the gradient has this layout.
   public func loss(
     of batch: TokenBatch, adapter: ParameterVector, in workspace: inout Workspace,
-    addingGradientTo gradient: inout ParameterVector
+    addingGradientTo gradient: inout ParameterVector, meanOver targetCount: Int? = nil
   ) -> Double {
     precondition(gradient.layout == layout, "a gradient of another layout than the model's")
+    let targetCount = targetCount ?? batch.targets.count
     guard let lowest = lowestAdaptedLayer else {
-      return loss(of: batch, adapter: adapter, in: &workspace)
+      return mean(run(batch, adapter, in: &workspace), over: targetCount)
     }
-    let logProbabilities = run(batch, adapter, in: &workspace, savingFrom: lowest)
+    let logProbabilities = run(
+      batch, adapter, in: &workspace, saving: Saving(from: lowest, targetCount: targetCount))
     backward(adapter.values, lowest: lowest, in: &workspace, addingTo: &gradient.values)
-    return mean(logProbabilities)
+    return mean(logProbabilities, over: targetCount)
   }
 
   /// The first block that the adapter changes.
   var lowestAdaptedLayer: Int? { blocks.firstIndex { $0.lowestSite != nil } }
 
-  private func mean(_ logProbabilities: [Double]) -> Double {
+  private func mean(_ logProbabilities: [Double], over count: Int? = nil) -> Double {
     precondition(!logProbabilities.isEmpty, "the loss of a batch without targets")
-    return -logProbabilities.reduce(0, +) / Double(logProbabilities.count)
+    return -logProbabilities.reduce(0, +) / Double(count ?? logProbabilities.count)
   }
 }

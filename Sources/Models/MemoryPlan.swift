@@ -43,15 +43,19 @@ extension AdaptedModel {
   /// The plan of a step that keeps as much as `budget` allows, and computes the rest twice.
   ///
   /// - Parameters:
-  ///   - vectorCount: how many vectors as large as the adapter there are, gradient included.
+  ///   - threadCount: how many threads compute such a batch each.
+  ///   - vectorCount: how many vectors as large as the adapter there are, beside one for each thread.
   ///   - others: the bytes that are needed for anything else.
   ///   - budget: the most bytes that the plan may have; nil for as many as are useful.
   /// - Throws: `memory` when the least plan has more.
   public func memoryPlan(
-    of extent: BatchExtent, vectorCount: Int, others: Int = 0, budget: Int? = nil
+    of extent: BatchExtent, threadCount: Int = 1, vectorCount: Int, others: Int = 0,
+    budget: Int? = nil
   ) throws(ModelError) -> MemoryPlan {
     func plan(recomputing count: Int) -> MemoryPlan {
-      memoryPlan(of: extent, vectorCount: vectorCount, others: others, recomputing: count)
+      memoryPlan(
+        of: extent, threadCount: threadCount, vectorCount: vectorCount, others: others,
+        recomputing: count)
     }
     guard let budget else { return plan(recomputing: 0) }
     let plans = (0...passedBlockCount).lazy.map(plan)
@@ -61,10 +65,11 @@ extension AdaptedModel {
 
   /// The plan of a step that keeps nothing that can be computed twice.
   public func leastMemoryPlan(
-    of extent: BatchExtent, vectorCount: Int, others: Int = 0
+    of extent: BatchExtent, threadCount: Int = 1, vectorCount: Int, others: Int = 0
   ) -> MemoryPlan {
     memoryPlan(
-      of: extent, vectorCount: vectorCount, others: others, recomputing: passedBlockCount)
+      of: extent, threadCount: threadCount, vectorCount: vectorCount, others: others,
+      recomputing: passedBlockCount)
   }
 
   /// How many blocks the backward passes.
@@ -74,7 +79,8 @@ extension AdaptedModel {
 
   /// The plan of a step that computes `count` blocks twice.
   func memoryPlan(
-    of extent: BatchExtent, vectorCount: Int, others: Int, recomputing count: Int
+    of extent: BatchExtent, threadCount: Int = 1, vectorCount: Int, others: Int,
+    recomputing count: Int
   ) -> MemoryPlan {
     let lowest = lowestAdaptedLayer ?? base.configuration.layerCount
     let kept = (lowest..<base.configuration.layerCount).dropFirst(count)
@@ -85,8 +91,9 @@ extension AdaptedModel {
     elements += scratchCount(of: extent)
     return MemoryPlan(
       weights: base.matrices.reduce(0) { $0 + $1.byteCount },
-      vectors: vectorCount * layout.count * floatByteCount,
-      activations: elements * floatByteCount, others: others, recomputedBlockCount: count)
+      vectors: (vectorCount + threadCount) * layout.count * floatByteCount,
+      activations: threadCount * elements * floatByteCount, others: others,
+      recomputedBlockCount: count)
   }
 
   /// The floats of a `SavedBlock` after the forward of `layer`; none for nil.

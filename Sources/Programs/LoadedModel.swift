@@ -57,42 +57,41 @@ public struct LoadedModel: Sendable {
 
   /// What `worker` learns with in a run of `plan`, from the data at `path`.
   ///
-  /// - Parameter memory: the most bytes that a step may take; nil for as many as are useful. What is
-  ///   learned does not depend on it.
+  /// - Parameters:
+  ///   - threadCount: how many threads compute a step. What is learned does not depend on it.
+  ///   - memory: the most bytes that a step may take; nil for as many as are useful. What is learned
+  ///     does not depend on it.
   /// - Throws: also when that is too little.
   public func trainer(
-    for worker: String, data path: String, plan: RunPlan, memory: Int? = nil
+    for worker: String, data path: String, plan: RunPlan, threadCount: Int = 1, memory: Int? = nil
   ) throws -> GradientTrainer {
     let model = AdaptedModel(base: base, lora: plan.adapter)
     let examples = try examples(at: path, for: plan)
-    let memory = try Self.memoryPlan(of: model, on: examples, for: plan, budget: memory)
+    let memory = try model.memoryPlan(
+      of: examples.largestBatch(of: plan.training.batchSize).ofParts,
+      threadCount: min(threadCount, BatchExtent.maximumPartCount),
+      vectorCount: workerVectorCount, others: programByteCount, budget: memory)
     return try GradientTrainer(
       model: model, examples: examples, settings: plan.training,
       totalVersions: plan.rounds.versionCount, seed: Seed(plan.seed).derived("worker/\(worker)"),
-      recomputing: memory.recomputedBlockCount)
+      threadCount: threadCount, recomputing: memory.recomputedBlockCount)
   }
 
-  /// What a worker takes for a step on `examples`.
-  static func memoryPlan(
-    of model: AdaptedModel, on examples: ExampleSet, for plan: RunPlan, budget: Int? = nil
-  ) throws -> MemoryPlan {
-    try model.memoryPlan(
-      of: examples.largestBatch(of: plan.training.batchSize), vectorCount: workerVectorCount,
-      others: programByteCount, budget: budget)
-  }
-
-  /// What a worker takes for a step on the data at `path`: when it keeps all that is useful, and at
-  /// least.
+  /// What a worker takes for a step on the data at `path`: with so many threads and all that is
+  /// useful kept, and at least.
   public func memoryPlans(
-    data path: String, plan: RunPlan
+    data path: String, plan: RunPlan, threadCount: Int
   ) throws -> (useful: MemoryPlan, least: MemoryPlan) {
     let model = AdaptedModel(base: base, lora: plan.adapter)
     let examples = try examples(at: path, for: plan)
+    let extent = examples.largestBatch(of: plan.training.batchSize).ofParts
     return (
-      try Self.memoryPlan(of: model, on: examples, for: plan),
+      try model.memoryPlan(
+        of: extent, threadCount: min(threadCount, BatchExtent.maximumPartCount),
+        vectorCount: workerVectorCount,
+        others: programByteCount),
       model.leastMemoryPlan(
-        of: examples.largestBatch(of: plan.training.batchSize), vectorCount: workerVectorCount,
-        others: programByteCount)
+        of: extent, threadCount: 1, vectorCount: workerVectorCount, others: programByteCount)
     )
   }
 

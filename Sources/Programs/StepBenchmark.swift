@@ -3,6 +3,7 @@ internal import Checkpoints
 public import Models
 internal import Randomness
 internal import Tensors
+internal import Training
 
 /// Steps of training, or forward passes, of a model on random tokens: what the engine costs, with
 /// nothing around it.
@@ -27,19 +28,22 @@ public struct StepBenchmark: Sendable {
     public var rank: Int
     /// Which of its factors are learned.
     public var factors: LoRAConfiguration.Factors
+    /// How many threads compute.
+    public var threads: Int
     /// The most bytes that a step may take; nil for as many as are useful.
     public var memory: Int?
 
     /// Sizes of a step.
     public init(
       batch: Int, sequence: Int, supervised: Int, rank: Int, factors: LoRAConfiguration.Factors,
-      memory: Int? = nil
+      threads: Int = 1, memory: Int? = nil
     ) {
       self.batch = batch
       self.sequence = sequence
       self.supervised = supervised
       self.rank = rank
       self.factors = factors
+      self.threads = threads
       self.memory = memory
     }
   }
@@ -54,8 +58,12 @@ public struct StepBenchmark: Sendable {
     public var supervised: Int
     /// The rank of the adapter.
     public var rank: Int
+    /// How many threads there were.
+    public var threads: Int
     /// How many steps were measured.
     public var steps: Int
+    /// Time on the clock of a step, in seconds: half of the steps took no more.
+    public var wallSecondsMedian: Double
     /// Processor time of a step, in seconds: half of the steps took no more.
     public var processorSecondsMedian: Double
     /// Processor time of the fastest step, in seconds.
@@ -95,11 +103,14 @@ public struct StepBenchmark: Sendable {
       base: base,
       lora: LoRAConfiguration(
         rank: size.rank, alpha: 2 * Float(size.rank), factors: size.factors, seed: 1))
+    let batch = TokenBatch(
+      sequences: (0..<size.batch).map { _ in
+        ([Int32](repeating: 0, count: size.sequence), size.sequence - size.supervised)
+      })
+    let parts = work == .train ? batch.parts : [batch]
     // The model's own start, the adapter, its gradient, and two moments.
     plan = try model.memoryPlan(
-      of: BatchExtent(
-        tokenCount: size.batch * size.sequence, targetRowCount: size.batch * size.supervised,
-        longestSequence: size.sequence),
+      of: BatchExtent(ofLargest: parts), threadCount: min(size.threads, parts.count),
       vectorCount: 5, others: programByteCount, budget: size.memory)
   }
 
@@ -110,38 +121,46 @@ public struct StepBenchmark: Sendable {
     precondition(stepCount > 0, "a benchmark of no steps")
     var adapter = model.initialAdapter()
     var optimizer = AdamW(count: model.layout.count)
-    var workspace = model.makeWorkspace(recomputing: plan.recomputedBlockCount)
+    var gradient = ParameterVector(zerosOf: model.layout)
+    let computer = GradientComputer(
+      model: model, threadCount: size.threads, recomputing: plan.recomputedBlockCount)
+    var workspace = model.makeWorkspace()
     var stream = RandomStream(Seed(1))
     var seconds: [Double] = []
+    var wallSeconds: [Double] = []
     var loss = 0.0
     for step in -2..<stepCount {
       let batch = randomBatch(&stream)
-      let begin = processorSeconds()
+      let (begin, start) = (processorSeconds(), ContinuousClock.now)
       switch work {
       case .forward: loss = model.loss(of: batch, adapter: adapter, in: &workspace)
       case .train:
-        var gradient = ParameterVector(zerosOf: model.layout)
-        loss = model.loss(
-          of: batch, adapter: adapter, in: &workspace, addingGradientTo: &gradient)
+        loss = computer.loss(of: batch, adapter: adapter, gradient: &gradient)
         optimizer.step(&adapter, gradient: gradient, learningRate: 1e-4)
       }
-      if step >= 0 { seconds.append(processorSeconds() - begin) }
+      guard step >= 0 else { continue }
+      seconds.append(processorSeconds() - begin)
+      wallSeconds.append((ContinuousClock.now - start) / .seconds(1))
     }
-    return try report(seconds.sorted(), operations: operations(&stream), loss: loss)
+    return try report(
+      seconds.sorted(), wallSeconds.sorted(), operations: operations(&stream), loss: loss)
   }
 
-  private func report(_ seconds: [Double], operations: Double, loss: Double) throws -> Report {
+  private func report(
+    _ seconds: [Double], _ wallSeconds: [Double], operations: Double, loss: Double
+  ) throws -> Report {
     let median = seconds[seconds.count / 2]
     let memory = try ProcessUsage.current()
     return Report(
       batch: size.batch, sequence: size.sequence, supervised: size.supervised, rank: size.rank,
-      steps: seconds.count, processorSecondsMedian: median, processorSecondsMinimum: seconds[0],
+      threads: size.threads, steps: seconds.count,
+      wallSecondsMedian: wallSeconds[wallSeconds.count / 2], processorSecondsMedian: median,
+      processorSecondsMinimum: seconds[0],
       tokensPerProcessorSecond: Double(size.batch * size.sequence) / median,
       gigaflopsPerSecond: operations / median / 1e9,
       gigaflopsPerSecondOfOneProduct: speedOfOneProduct(),
-      peakResidentBytes: memory.peakResidentBytes,
-      plannedBytes: plan.byteCount, recomputedBlocks: plan.recomputedBlockCount,
-      loss: loss)
+      peakResidentBytes: memory.peakResidentBytes, plannedBytes: plan.byteCount,
+      recomputedBlocks: plan.recomputedBlockCount, loss: loss)
   }
 
   private func operations(_ stream: inout RandomStream) -> Double {

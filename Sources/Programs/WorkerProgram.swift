@@ -14,6 +14,7 @@ public struct WorkerProgram: Sendable {
   private let model: LoadedModel
   private let data: String
   private let memory: DurableFile?
+  private let threadCount: Int
   private let memoryLimit: Int?
   private let log: Logger
 
@@ -22,11 +23,13 @@ public struct WorkerProgram: Sendable {
   /// - Parameters:
   ///   - data: its file of JSON lines.
   ///   - stateFolder: where it remembers what its messages left out; nil to forget.
+  ///   - threadCount: how many threads compute a step of training.
   ///   - memoryLimit: the most bytes that a step of training may take; nil for as many as are useful.
   public init(
     id: WorkerID, model: LoadedModel, data: String, stateFolder: String?,
-    memoryLimit: Int? = nil, log: Logger
+    threadCount: Int = 1, memoryLimit: Int? = nil, log: Logger
   ) throws {
+    self.threadCount = threadCount
     self.memoryLimit = memoryLimit
     self.id = id
     self.model = model
@@ -49,15 +52,15 @@ public struct WorkerProgram: Sendable {
   /// A worker that is called what its certificate, at `certificate`, says.
   public init(
     certificate: String, model: LoadedModel, data: String, stateFolder: String?,
-    memoryLimit: Int? = nil, log: Logger
+    threadCount: Int = 1, memoryLimit: Int? = nil, log: Logger
   ) throws {
     let name = try CertificateSummary(path: certificate).name
     guard let id = WorkerID(rawValue: name) else {
       throw InputError("the certificate \(certificate) is for '\(name)', which is no worker's name")
     }
     try self.init(
-      id: id, model: model, data: data, stateFolder: stateFolder, memoryLimit: memoryLimit,
-      log: log)
+      id: id, model: model, data: data, stateFolder: stateFolder, threadCount: threadCount,
+      memoryLimit: memoryLimit, log: log)
   }
 
   /// Works until the run is over.
@@ -72,8 +75,10 @@ public struct WorkerProgram: Sendable {
         id: id, model: model.checkpoint.digest(),
         memoryByteCount: ProcessInfo.processInfo.physicalMemory,
         coreCount: ProcessInfo.processInfo.activeProcessorCount, memory: memory,
-        makeLearner: { [id, model, data, memoryLimit] plan in
-          try model.trainer(for: id.rawValue, data: data, plan: plan, memory: memoryLimit)
+        makeLearner: { [id, model, data, threadCount, memoryLimit] plan in
+          try model.trainer(
+            for: id.rawValue, data: data, plan: plan, threadCount: threadCount,
+            memory: memoryLimit)
         }),
       transport: transport, pool: pool, seed: UInt64(ProcessInfo.processInfo.processIdentifier),
       givingUpAfter: limit, log: log)

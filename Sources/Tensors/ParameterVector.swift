@@ -22,6 +22,11 @@ public struct ParameterVector: Hashable, Sendable {
     self.init(layout: layout, values: [Float](repeating: 0, count: layout.count))
   }
 
+  /// Sets every value to zero.
+  public mutating func clear() {
+    values.withUnsafeMutableBufferPointer { $0.update(repeating: 0) }
+  }
+
   /// Adds `scale` times `other`, each element with one product and one sum, both rounded.
   ///
   /// - Precondition: the layouts are the same.

@@ -47,17 +47,20 @@ public struct GradientTrainer: Sendable {
   private let settings: GradientTraining
   private let totalVersions: Int
   private let order: ExampleOrder
+  private let threadCount: Int
   private let recomputedBlockCount: Int
 
   /// A trainer of `model` on `examples`, in a run of `totalVersions` versions.
   ///
   /// - Parameters:
   ///   - seed: where the order of the examples comes from; each worker has its own.
-  ///   - recomputedBlockCount: so many blocks are computed twice in each step, to save memory.
+  ///   - threadCount: how many threads compute a step. What is learned does not depend on it.
+  ///   - recomputedBlockCount: so many blocks are computed twice in each step, to save memory. What
+  ///     is learned does not depend on it.
   /// - Throws: `badSetting`, or `tokenOutsideVocabulary` for examples of another tokenizer.
   public init(
     model: AdaptedModel, examples: ExampleSet, settings: GradientTraining, totalVersions: Int,
-    seed: Seed, recomputing recomputedBlockCount: Int = 0
+    seed: Seed, threadCount: Int = 1, recomputing recomputedBlockCount: Int = 0
   ) throws(TrainingError) {
     precondition(totalVersions > 0, "a run of \(totalVersions) versions")
     try settings.check()
@@ -66,6 +69,7 @@ public struct GradientTrainer: Sendable {
     self.examples = examples
     self.settings = settings
     self.totalVersions = totalVersions
+    self.threadCount = threadCount
     self.recomputedBlockCount = recomputedBlockCount
     order = ExampleOrder(exampleCount: examples.count, seed: seed)
   }
@@ -88,13 +92,13 @@ public struct GradientTrainer: Sendable {
       (0..<totalVersions).contains(version), "version \(version) of \(totalVersions)")
     var adapter = start
     var optimizer = AdamW(settings: settings.optimizer, count: start.layout.count)
-    var workspace = model.makeWorkspace(recomputing: recomputedBlockCount)
+    let computer = GradientComputer(
+      model: model, threadCount: threadCount, recomputing: recomputedBlockCount)
+    var gradient = ParameterVector(zerosOf: start.layout)
     var totals = (loss: 0.0, targetCount: 0, tokenCount: 0)
     for step in 0..<settings.localSteps {
       let batch = batch(ofStep: version * settings.localSteps + step)
-      var gradient = ParameterVector(zerosOf: start.layout)
-      let loss = model.loss(
-        of: batch, adapter: adapter, in: &workspace, addingGradientTo: &gradient)
+      let loss = computer.loss(of: batch, adapter: adapter, gradient: &gradient)
       let norm = gradient.norm
       guard loss.isFinite else {
         throw TrainingError.notFinite(what: "the loss", version: version, step: step + 1)

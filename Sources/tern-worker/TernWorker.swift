@@ -45,7 +45,7 @@ struct TernWorker: AsyncParsableCommand {
   @Option(help: "Where to remember what messages left out.", completion: .directory)
   var state = "state"
 
-  @Option(help: "How many threads compute.")
+  @Option(help: "How many threads compute; all processors when not given.")
   var threads: Int?
 
   @Option(
@@ -89,8 +89,9 @@ struct TernWorker: AsyncParsableCommand {
         credentials: identity.credentials, logger: log)
       let worker = try WorkerProgram(
         certificate: identity.credentials.certificatePath, model: model, data: data,
-        stateFolder: state, memoryLimit: memory?.byteCount, log: log)
-      let pool = ComputePool(threadCount: threads ?? processorCount)
+        stateFolder: state, threadCount: threads ?? processorCount,
+        memoryLimit: memory?.byteCount, log: log)
+      let pool = ComputePool(threadCount: 1)
       let finished = try await stoppingOnSignals {
         try await worker.run(over: client, pool: pool, givingUpAfter: limit)
       }

@@ -44,17 +44,19 @@ extension Benchmark {
     }
 
     func run(
-      _ work: StepBenchmark.Work, named name: String, factors: LoRAConfiguration.Factors
+      _ work: StepBenchmark.Work, named name: String, factors: LoRAConfiguration.Factors,
+      threads: Int = 1
     ) throws {
       let size = StepBenchmark.Size(
         batch: batch, sequence: sequence, supervised: supervised ?? sequence - 1, rank: rank,
-        factors: factors, memory: memory?.byteCount)
+        factors: factors, threads: threads, memory: memory?.byteCount)
       let base = try LoadedModel(path: model).base
       let report = try StepBenchmark(work, base: base, size: size).run(stepCount: steps)
       try printResult(of: "benchmark \(name)", as: format, report) {
         """
         step         \(report.batch) x \(report.sequence) tokens, \(report.supervised) predicted \
-        of each, rank \(report.rank), \(report.steps) steps on one thread
+        of each, rank \(report.rank), \(report.steps) steps, threads: \(report.threads)
+        time         \(fixed(report.wallSecondsMedian, 3)) s a step at the median
         processor    \(fixed(report.processorSecondsMedian, 3)) s a step at the median, \
         \(fixed(report.processorSecondsMinimum, 3)) s at best, \
         \(fixed(report.tokensPerProcessorSecond, 0)) tokens a second
@@ -77,8 +79,17 @@ extension Benchmark {
     @Option(help: "Which factors of the adapter are learned: 'both', as PEFT does, or 'b'.")
     var factors = LoRAConfiguration.Factors.both
 
+    @Option(help: "How many threads compute.")
+    var threads = 1
+
+    func validate() throws {
+      guard 1...1024 ~= threads else { throw ValidationError("--threads is 1 to 1024") }
+    }
+
     func run() async throws {
-      try await reportingErrors { try options.run(.train, named: "train", factors: factors) }
+      try await reportingErrors {
+        try options.run(.train, named: "train", factors: factors, threads: threads)
+      }
     }
   }
 

@@ -69,7 +69,10 @@ struct Check: AsyncParsableCommand {
         return Output.Data(
           name: name, path: path, examples: examples.count, truncated: examples.truncatedCount)
       }
-      let memory = try file.workers.map { try model.memoryPlans(data: $0.data, plan: plan) }
+      let memory = try file.workers.map {
+        try model.memoryPlans(
+          data: $0.data, plan: plan, threadCount: file.threadCount ?? processorCount)
+      }
       let output = Output(
         plan: plan, planDigest: "\(try plan.digest())", modelDigest: "\(checkpoint.digest())",
         baseParameters: baseCount, adapterParameters: layout.count,
@@ -93,7 +96,7 @@ struct Check: AsyncParsableCommand {
         + "quorum \(plan.rounds.quorum), at most \(durationText(plan.rounds.deadline)) a round",
       "training    \(plan.training.localSteps) steps of \(plan.training.batchSize) examples a round",
       "memory      \(byteText(output.workerMemoryBytes)) a worker, or "
-        + "\(byteText(output.leastWorkerMemoryBytes)) when all blocks are computed twice; "
+        + "\(byteText(output.leastWorkerMemoryBytes)) by one thread when all blocks are computed twice; "
         + "\(byteText(output.sharedMemoryBytes)) of it are the model's file, which workers share",
       "up          at most \(byteText(output.upBytesPerWorker)) a worker and round "
         + "(float32: \(byteText(output.denseBytesPerWorker)))",

@@ -59,7 +59,8 @@ import Testing
       var gradient = ParameterVector(zerosOf: model.layout)
       _ = model.loss(
         of: batch, adapter: adapter(of: model), in: &workspace, addingGradientTo: &gradient)
-      let plan = model.memoryPlan(of: extent, vectorCount: 0, others: 0, recomputing: count)
+      let plan = model.memoryPlan(
+        of: extent, threadCount: 1, vectorCount: 0, others: 0, recomputing: count)
       let taken = 4 * workspace.elementCount
       #expect(taken <= plan.activations)
       #expect(Double(taken) > 0.9 * Double(plan.activations), "\(count) computed twice")
@@ -71,7 +72,10 @@ import Testing
     let useful = try model.memoryPlan(of: extent, vectorCount: 5, others: 1000)
     let least = model.leastMemoryPlan(of: extent, vectorCount: 5, others: 1000)
     #expect(useful.recomputedBlockCount == 0)
-    #expect(useful.vectors == 5 * 4 * model.layout.count && useful.others == 1000)
+    #expect(useful.vectors == 6 * 4 * model.layout.count && useful.others == 1000)
+    let twice = try model.memoryPlan(of: extent, threadCount: 2, vectorCount: 5, others: 1000)
+    #expect(twice.activations == 2 * useful.activations)
+    #expect(twice.vectors == 7 * 4 * model.layout.count)
     #expect(least.byteCount < useful.byteCount)
     for budget in [useful.byteCount, useful.byteCount - 1, least.byteCount] {
       let plan = try model.memoryPlan(of: extent, vectorCount: 5, others: 1000, budget: budget)
