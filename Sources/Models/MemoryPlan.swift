@@ -77,28 +77,44 @@ extension AdaptedModel {
     lowestAdaptedLayer.map { base.configuration.layerCount - $0 } ?? 0
   }
 
+  /// The plan of a forward pass alone.
+  public func forwardMemoryPlan(
+    of extent: BatchExtent, vectorCount: Int, others: Int = 0
+  ) -> MemoryPlan {
+    memoryPlan(
+      elements: savedCount(of: extent, layer: 0) + scratchCount(of: extent), threadCount: 1,
+      vectors: vectorCount, others: others, recomputing: 0)
+  }
+
   /// The plan of a step that computes `count` blocks twice.
   func memoryPlan(
-    of extent: BatchExtent, threadCount: Int = 1, vectorCount: Int, others: Int,
+    of extent: BatchExtent, threadCount: Int, vectorCount: Int, others: Int,
     recomputing count: Int
   ) -> MemoryPlan {
     let lowest = lowestAdaptedLayer ?? base.configuration.layerCount
     let kept = (lowest..<base.configuration.layerCount).dropFirst(count)
-    // Slot 0 is used by every block that keeps nothing.
-    var elements = savedCount(of: extent, layer: lowest == 0 && count == 0 ? nil : 0)
-    for layer in kept { elements += savedCount(of: extent, layer: layer) }
+    var elements = kept.reduce(0) { $0 + savedCount(of: extent, layer: $1) }
+    // What every block computes in that keeps nothing, and what it leaves.
+    if lowest > 0 || count > 0 { elements += savedCount(of: extent, layer: 0) }
     elements += count * extent.tokenCount * base.configuration.width
     elements += scratchCount(of: extent)
-    return MemoryPlan(
+    return memoryPlan(
+      elements: elements, threadCount: threadCount, vectors: vectorCount + threadCount,
+      others: others, recomputing: count)
+  }
+
+  private func memoryPlan(
+    elements: Int, threadCount: Int, vectors: Int, others: Int, recomputing count: Int
+  ) -> MemoryPlan {
+    MemoryPlan(
       weights: base.matrices.reduce(0) { $0 + $1.byteCount },
-      vectors: (vectorCount + threadCount) * layout.count * floatByteCount,
+      vectors: vectors * layout.count * floatByteCount,
       activations: threadCount * elements * floatByteCount, others: others,
       recomputedBlockCount: count)
   }
 
-  /// The floats of a `SavedBlock` after the forward of `layer`; none for nil.
-  private func savedCount(of extent: BatchExtent, layer: Int?) -> Int {
-    guard let layer else { return 0 }
+  /// The floats of a `SavedBlock` after the forward of `layer`.
+  private func savedCount(of extent: BatchExtent, layer: Int) -> Int {
     let configuration = base.configuration
     let shape = base.attentionShape
     let isLast = layer == configuration.layerCount - 1

@@ -107,11 +107,18 @@ public struct StepBenchmark: Sendable {
       sequences: (0..<size.batch).map { _ in
         ([Int32](repeating: 0, count: size.sequence), size.sequence - size.supervised)
       })
-    let parts = work == .train ? batch.parts : [batch]
-    // The model's own start, the adapter, its gradient, and two moments.
-    plan = try model.memoryPlan(
-      of: BatchExtent(ofLargest: parts), threadCount: min(size.threads, parts.count),
-      vectorCount: 5, others: programByteCount, budget: size.memory)
+    switch work {
+    case .forward:
+      // The model's own start, and the adapter.
+      plan = model.forwardMemoryPlan(
+        of: BatchExtent(of: batch), vectorCount: 2, others: programByteCount)
+    case .train:
+      let parts = batch.parts
+      // Beside them its gradient and two moments.
+      plan = try model.memoryPlan(
+        of: BatchExtent(ofLargest: parts), threadCount: min(size.threads, parts.count),
+        vectorCount: 5, others: programByteCount, budget: size.memory)
+    }
   }
 
   /// Measures `stepCount` steps after two that are not counted; each has tokens of its own.

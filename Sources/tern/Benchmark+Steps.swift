@@ -24,12 +24,6 @@ extension Benchmark {
     @Option(help: "How many steps are measured.")
     var steps = 9
 
-    @Option(
-      help: ArgumentHelp(
-        "The most memory to use, as 450MB: blocks are computed twice instead of being kept until it "
-          + "suffices.", valueName: "size"))
-    var memory: ByteSize?
-
     @Option(help: "text or json.")
     var format = OutputFormat.text
 
@@ -45,7 +39,7 @@ extension Benchmark {
 
     func run(
       _ work: StepBenchmark.Work, named name: String, factors: LoRAConfiguration.Factors,
-      threads: Int = 1
+      threads: Int = 1, memory: ByteSize? = nil
     ) throws {
       let size = StepBenchmark.Size(
         batch: batch, sequence: sequence, supervised: supervised ?? sequence - 1, rank: rank,
@@ -82,13 +76,19 @@ extension Benchmark {
     @Option(help: "How many threads compute.")
     var threads = 1
 
+    @Option(
+      help: ArgumentHelp(
+        "The most memory to use, as 450MB: blocks are computed twice instead of being kept until it "
+          + "suffices.", valueName: "size"))
+    var memory: ByteSize?
+
     func validate() throws {
       guard 1...1024 ~= threads else { throw ValidationError("--threads is 1 to 1024") }
     }
 
     func run() async throws {
       try await reportingErrors {
-        try options.run(.train, named: "train", factors: factors, threads: threads)
+        try options.run(.train, named: "train", factors: factors, threads: threads, memory: memory)
       }
     }
   }

@@ -67,6 +67,16 @@ import Testing
     }
   }
 
+  @Test(arguments: GoldenModel.names) func aForwardPassTakesLess(name: String) throws {
+    let model = try model(name)
+    var workspace = model.makeWorkspace()
+    _ = model.loss(of: batch, adapter: adapter(of: model), in: &workspace)
+    let plan = model.forwardMemoryPlan(of: extent, vectorCount: 2)
+    #expect(plan.vectors == 2 * 4 * model.layout.count)
+    #expect(4 * workspace.elementCount <= plan.activations)
+    #expect(plan.activations < model.leastMemoryPlan(of: extent, vectorCount: 2).activations)
+  }
+
   @Test func aBudgetIsKeptOrRefused() throws {
     let model = try model("llama-gqa-tied")
     let useful = try model.memoryPlan(of: extent, vectorCount: 5, others: 1000)
