@@ -32,6 +32,8 @@ public struct MemoryPlan: Hashable, Sendable {
   public let activations: Int
   /// What the program has beside them.
   public let others: Int
+  /// How many threads compute.
+  public let threadCount: Int
   /// How many blocks are computed again in the backward instead of being kept.
   public let recomputedBlockCount: Int
 
@@ -40,10 +42,11 @@ public struct MemoryPlan: Hashable, Sendable {
 }
 
 extension AdaptedModel {
-  /// The plan of a step that keeps as much as `budget` allows, and computes the rest twice.
+  /// The plan of a step on as many threads as `budget` allows, that keeps as much as it allows and
+  /// computes the rest twice.
   ///
   /// - Parameters:
-  ///   - threadCount: how many threads compute such a batch each.
+  ///   - threadCount: how many threads compute such a batch each, at most.
   ///   - vectorCount: how many vectors as large as the adapter there are, beside one for each thread.
   ///   - others: the bytes that are needed for anything else.
   ///   - budget: the most bytes that the plan may have; nil for as many as are useful.
@@ -52,23 +55,25 @@ extension AdaptedModel {
     of extent: BatchExtent, threadCount: Int = 1, vectorCount: Int, others: Int = 0,
     budget: Int? = nil
   ) throws(ModelError) -> MemoryPlan {
-    func plan(recomputing count: Int) -> MemoryPlan {
-      memoryPlan(
-        of: extent, threadCount: threadCount, vectorCount: vectorCount, others: others,
-        recomputing: count)
+    let most = min(threadCount, BatchExtent.maximumPartCount)
+    let plans = (1...most).reversed().lazy.flatMap { threads in
+      (0...passedBlockCount).lazy.map { count in
+        memoryPlan(
+          of: extent, threadCount: threads, vectorCount: vectorCount, others: others,
+          recomputing: count)
+      }
     }
-    guard let budget else { return plan(recomputing: 0) }
-    let plans = (0...passedBlockCount).lazy.map(plan)
-    if let plan = plans.first(where: { $0.byteCount <= budget }) { return plan }
-    throw .memory(budget: budget, least: plan(recomputing: passedBlockCount).byteCount)
+    if let plan = plans.first(where: { $0.byteCount <= budget ?? .max }) { return plan }
+    let least = leastMemoryPlan(of: extent, vectorCount: vectorCount, others: others)
+    throw .memory(budget: budget ?? .max, least: least.byteCount)
   }
 
-  /// The plan of a step that keeps nothing that can be computed twice.
+  /// The plan of a step on one thread that keeps nothing that can be computed twice.
   public func leastMemoryPlan(
-    of extent: BatchExtent, threadCount: Int = 1, vectorCount: Int, others: Int = 0
+    of extent: BatchExtent, vectorCount: Int, others: Int = 0
   ) -> MemoryPlan {
     memoryPlan(
-      of: extent, threadCount: threadCount, vectorCount: vectorCount, others: others,
+      of: extent, threadCount: 1, vectorCount: vectorCount, others: others,
       recomputing: passedBlockCount)
   }
 
@@ -110,7 +115,7 @@ extension AdaptedModel {
       weights: base.matrices.reduce(0) { $0 + $1.byteCount },
       vectors: vectors * layout.count * floatByteCount,
       activations: threadCount * elements * floatByteCount, others: others,
-      recomputedBlockCount: count)
+      threadCount: threadCount, recomputedBlockCount: count)
   }
 
   /// The floats of a `SavedBlock` after the forward of `layer`.

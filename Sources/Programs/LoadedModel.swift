@@ -58,7 +58,8 @@ public struct LoadedModel: Sendable {
   /// What `worker` learns with in a run of `plan`, from the data at `path`.
   ///
   /// - Parameters:
-  ///   - threadCount: how many threads compute a step. What is learned does not depend on it.
+  ///   - threadCount: how many threads compute a step, if there is memory for all of them. What is
+  ///     learned does not depend on it.
   ///   - memory: the most bytes that a step may take; nil for as many as are useful. What is learned
   ///     does not depend on it.
   /// - Throws: also when that is too little.
@@ -68,13 +69,12 @@ public struct LoadedModel: Sendable {
     let model = AdaptedModel(base: base, lora: plan.adapter)
     let examples = try examples(at: path, for: plan)
     let memory = try model.memoryPlan(
-      of: examples.largestBatch(of: plan.training.batchSize).ofParts,
-      threadCount: min(threadCount, BatchExtent.maximumPartCount),
+      of: examples.largestBatch(of: plan.training.batchSize).ofParts, threadCount: threadCount,
       vectorCount: workerVectorCount, others: programByteCount, budget: memory)
     return try GradientTrainer(
       model: model, examples: examples, settings: plan.training,
       totalVersions: plan.rounds.versionCount, seed: Seed(plan.seed).derived("worker/\(worker)"),
-      threadCount: threadCount, recomputing: memory.recomputedBlockCount)
+      threadCount: memory.threadCount, recomputing: memory.recomputedBlockCount)
   }
 
   /// What a worker takes for a step on the data at `path`: with so many threads and all that is
@@ -87,11 +87,9 @@ public struct LoadedModel: Sendable {
     let extent = examples.largestBatch(of: plan.training.batchSize).ofParts
     return (
       try model.memoryPlan(
-        of: extent, threadCount: min(threadCount, BatchExtent.maximumPartCount),
-        vectorCount: workerVectorCount,
+        of: extent, threadCount: threadCount, vectorCount: workerVectorCount,
         others: programByteCount),
-      model.leastMemoryPlan(
-        of: extent, threadCount: 1, vectorCount: workerVectorCount, others: programByteCount)
+      model.leastMemoryPlan(of: extent, vectorCount: workerVectorCount, others: programByteCount)
     )
   }
 

@@ -130,7 +130,7 @@ public struct StepBenchmark: Sendable {
     var optimizer = AdamW(count: model.layout.count)
     var gradient = ParameterVector(zerosOf: model.layout)
     let computer = GradientComputer(
-      model: model, threadCount: size.threads, recomputing: plan.recomputedBlockCount)
+      model: model, threadCount: plan.threadCount, recomputing: plan.recomputedBlockCount)
     var workspace = model.makeWorkspace()
     var stream = RandomStream(Seed(1))
     var seconds: [Double] = []
@@ -160,7 +160,7 @@ public struct StepBenchmark: Sendable {
     let memory = try ProcessUsage.current()
     return Report(
       batch: size.batch, sequence: size.sequence, supervised: size.supervised, rank: size.rank,
-      threads: size.threads, steps: seconds.count,
+      threads: plan.threadCount, steps: seconds.count,
       wallSecondsMedian: wallSeconds[wallSeconds.count / 2], processorSecondsMedian: median,
       processorSecondsMinimum: seconds[0],
       tokensPerProcessorSecond: Double(size.batch * size.sequence) / median,

@@ -91,6 +91,10 @@ import Testing
       let plan = try model.memoryPlan(of: extent, vectorCount: 5, others: 1000, budget: budget)
       #expect(plan.byteCount <= budget)
     }
+    #expect(twice.threadCount == 2 && useful.threadCount == 1)
+    let squeezed = try model.memoryPlan(
+      of: extent, threadCount: 2, vectorCount: 5, others: 1000, budget: least.byteCount)
+    #expect(squeezed == least)
     let error = ModelError.memory(budget: least.byteCount - 1, least: least.byteCount)
     #expect(throws: error) {
       try model.memoryPlan(of: extent, vectorCount: 5, others: 1000, budget: least.byteCount - 1)
