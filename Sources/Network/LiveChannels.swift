@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Glibc
 internal import NIOCore
+internal import NIOPosix
 internal import Synchronization
 
 /// Open connections: counted, and closed together.
@@ -50,6 +52,19 @@ final class LiveChannels: Sendable {
 func reason(of error: any Error) -> String {
   switch error {
   case let error as IOError: error.description
+  case let error as NIOConnectionError: reason(of: error)
   default: "\(error)"
   }
+}
+
+/// What happened at each of a host's addresses; what is the same at all of them, once.
+private func reason(of error: NIOConnectionError) -> String {
+  guard !error.connectionErrors.isEmpty else {
+    return "the host's name cannot be resolved"
+  }
+  let reasons = error.connectionErrors.map { failure in
+    (failure.error as? IOError).map { String(cString: strerror($0.errnoCode)) }
+      ?? reason(of: failure.error)
+  }
+  return Set(reasons).sorted().joined(separator: "; ")
 }

@@ -9,7 +9,7 @@ public func stoppingOnSignals<Result: Sendable>(
 ) async throws -> Result {
   let (signals, arrived) = AsyncStream<Void>.makeStream()
   let sources = [SIGINT, SIGTERM].map { number in
-    signal(number, SIG_IGN)
+    // The source's own handler is what hears the signal: nothing may be put in its place.
     let source = DispatchSource.makeSignalSource(signal: number)
     source.setEventHandler { arrived.yield() }
     source.resume()

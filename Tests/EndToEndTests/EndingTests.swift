@@ -43,6 +43,36 @@ struct EndingTests {
     #expect(site.lineCount(of: "worker-1.log", with: "error: ", "giving up", "refused") == 1)
   }
 
+  @Test func aWorkerThatIsTerminatedEndsWhileItLooksForItsCoordinator() async throws {
+    let site = try Site()
+    let (listener, port) = try listeningSocket()
+    close(listener)
+    let worker = try site.startWorker("worker-1", port: port)
+    try await site.wait("it looks") { site.text(of: "worker-1.log").contains("trying again") }
+    try await expectEnd(of: worker, in: site)
+  }
+
+  @Test func aWorkerThatIsTerminatedEndsWhileItTrains() async throws {
+    let site = try Site(localSteps: 1_000_000)
+    let coordinator = try await site.startCoordinator()
+    let workers = try Site.workers.map { try site.startWorker($0) }
+    try await site.wait("they train") {
+      site.text(of: "coordinator.log").contains(/step [0-9]+/) || !coordinator.isRunning
+    }
+    try await expectEnd(of: workers[0], in: site)
+  }
+
+  /// That a process ends well before anybody would kill it, and says nothing was wrong.
+  private func expectEnd(of process: Process, in site: Site) async throws {
+    let begin = ContinuousClock.now
+    kill(process.processIdentifier, SIGTERM)
+    try await site.wait("it ends") { !process.isRunning }
+    #expect(.now - begin < .seconds(5))
+    #expect(process.terminationReason == .exit)
+    #expect(process.terminationStatus == 130)
+    #expect(!site.text(of: "worker-1.log").contains("error: "))
+  }
+
   @Test func aSimulationThatIsInterruptedSaysNothingAboutConnections() async throws {
     let site = try Site(versions: 1000)
     let simulation = try site.start("tern", ["simulate", "run.yaml"], log: "simulation")

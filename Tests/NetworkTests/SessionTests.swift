@@ -271,9 +271,10 @@ extension TLSClient {
   /// Nobody listens there any more.
   fileprivate func expectNoConnection() async throws {
     let error = await #expect(throws: NetworkError.self) { try await withSession { _ in } }
-    guard case .cannotConnect? = error else {
+    guard case .cannotConnect(_, let reason)? = error else {
       Issue.record("\(String(describing: error))")
       return
     }
+    #expect(reason == "Connection refused")
   }
 }
