@@ -119,7 +119,9 @@ let programs: [Target] = [
     name: "tern-coordinator", dependencies: ["Programs", argumentParser], swiftSettings: strict),
   .executableTarget(
     name: "tern-worker",
-    dependencies: ["Programs", "Federation", "Messages", "Network", "Digests", argumentParser],
+    dependencies: [
+      "Programs", "RunFiles", "Federation", "Messages", "Network", "Digests", argumentParser,
+    ],
     swiftSettings: strict),
   .executableTarget(
     name: "fault-seeds", dependencies: ["Simulation"], path: "Tests/Mutations/FaultSeeds",

@@ -25,11 +25,17 @@ public struct RunPlan: Hashable, Codable, Sendable {
   public var updates: UpdatePlan
   /// When rounds open and close, and how many versions there will be.
   public var rounds: RoundRules
+  /// In what precision frozen weights are multiplied; nil for what is fastest on each machine.
+  public var compute: ComputeMode?
+  /// The most bytes that a worker's step of training may take, unless the worker says another limit;
+  /// nil for as many as are useful.
+  public var workerMemory: Int?
 
   /// A plan of all its parts.
   public init(
     run: RunID, seed: UInt64, adapter: LoRAConfiguration, data: DataPlan?,
-    training: GradientTraining, updates: UpdatePlan, rounds: RoundRules
+    training: GradientTraining, updates: UpdatePlan, rounds: RoundRules,
+    compute: ComputeMode? = nil, workerMemory: Int? = nil
   ) {
     self.run = run
     self.seed = seed
@@ -38,6 +44,8 @@ public struct RunPlan: Hashable, Codable, Sendable {
     self.training = training
     self.updates = updates
     self.rounds = rounds
+    self.compute = compute
+    self.workerMemory = workerMemory
   }
 
   /// The plan as JSON with sorted keys: equal plans have equal bytes.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Checkpoints
-internal import Tensors
+public import Tensors
 
 /// A frozen decoder of the Llama family: its configuration and its weights.
 ///
@@ -11,6 +11,9 @@ internal import Tensors
 public final class DecoderModel: Sendable {
   /// What the model looks like.
   public let configuration: ModelConfiguration
+
+  /// What products of weights are made of.
+  public var arithmetic: ProductArithmetic { head_VC.arithmetic }
 
   let embedding_VC: FrozenMatrix
   let blocks: [BlockWeights]
@@ -33,12 +36,22 @@ public final class DecoderModel: Sendable {
       configuration.tiedHead ? embedding_VC : try FrozenMatrix(checkpoint, ["lm_head.weight"])
   }
 
+  private init(_ model: DecoderModel, arithmetic: ProductArithmetic) {
+    configuration = model.configuration
+    embedding_VC = model.embedding_VC.computing(in: arithmetic)
+    blocks = model.blocks.map { $0.computing(in: arithmetic) }
+    finalNorm_C = model.finalNorm_C
+    head_VC = model.head_VC.computing(in: arithmetic)
+  }
+
+  /// The same weights, in products of another kind; a model begins with single precision.
+  public func computing(in arithmetic: ProductArithmetic) -> DecoderModel {
+    DecoderModel(self, arithmetic: arithmetic)
+  }
+
   /// All matrices, each once.
   var matrices: [FrozenMatrix] {
-    let blocks = blocks.flatMap {
-      [$0.queryKeyValue, $0.output, $0.gateUp, $0.down].map(\.weights)
-    }
-    return [embedding_VC] + blocks + (configuration.tiedHead ? [] : [head_VC])
+    [embedding_VC] + blocks.flatMap(\.matrices) + (configuration.tiedHead ? [] : [head_VC])
   }
 
   /// How attention reads the rows of queries, keys and values.
@@ -51,7 +64,7 @@ public final class DecoderModel: Sendable {
 
 /// A frozen linear layer, or several that read the same input: y = x W^T + bias.
 struct FrozenLinear: Sendable {
-  let weights: FrozenMatrix
+  private(set) var weights: FrozenMatrix
   let bias: [Float]?
 
   /// Puts the weights, and biases if there are any, of some layers one under the other.
@@ -68,18 +81,25 @@ struct FrozenLinear: Sendable {
     for name in names { biases += try checkpoint.floats(of: "\(name).bias") }
     bias = biases
   }
+
+  /// The same layer, in products of another kind.
+  func computing(in arithmetic: ProductArithmetic) -> FrozenLinear {
+    var layer = self
+    layer.weights = weights.computing(in: arithmetic)
+    return layer
+  }
 }
 
 /// The frozen weights of one block.
 struct BlockWeights: Sendable {
   let attentionNorm_C: [Float]
-  let queryKeyValue: FrozenLinear
+  private(set) var queryKeyValue: FrozenLinear
   /// The norms' weights of queries and of keys, if heads are normalised.
   let headNorms: (query: [Float], key: [Float])?
-  let output: FrozenLinear
+  private(set) var output: FrozenLinear
   let feedForwardNorm_C: [Float]
-  let gateUp: FrozenLinear
-  let down: FrozenLinear
+  private(set) var gateUp: FrozenLinear
+  private(set) var down: FrozenLinear
 
   init(_ checkpoint: Checkpoint, layer: Int) throws(CheckpointError) {
     let configuration = checkpoint.configuration
@@ -100,5 +120,17 @@ struct BlockWeights: Sendable {
       checkpoint, layer: layer, [.gate, .up], hasBias: configuration.feedForwardBias)
     down = try FrozenLinear(
       checkpoint, layer: layer, [.down], hasBias: configuration.feedForwardBias)
+  }
+  /// All matrices.
+  var matrices: [FrozenMatrix] { [queryKeyValue, output, gateUp, down].map(\.weights) }
+
+  /// The same block, in products of another kind.
+  func computing(in arithmetic: ProductArithmetic) -> BlockWeights {
+    var block = self
+    block.queryKeyValue = queryKeyValue.computing(in: arithmetic)
+    block.output = output.computing(in: arithmetic)
+    block.gateUp = gateUp.computing(in: arithmetic)
+    block.down = down.computing(in: arithmetic)
+    return block
   }
 }

@@ -4,22 +4,24 @@ internal import Tensors
 
 /// Frozen weights as the checkpoint stores them, of one matrix or several one under the other.
 ///
-/// They are floats for the time of a product only, some rows at a time: memory holds the file, and
-/// one tile. Products are made tile by tile whatever is stored, so that equal values give equal bits.
+/// They become operands for the time of a product only, some rows at a time: memory holds the file,
+/// and one tile. Products are made tile by tile whatever is stored, so that equal values give equal
+/// bits.
 struct FrozenMatrix: Sendable {
   let rowCount: Int
   let columnCount: Int
+  /// What its products are made of.
+  let arithmetic: ProductArithmetic
 
   /// How many bytes it takes as it is stored.
   var byteCount: Int { parts.reduce(0) { $0 + $1.byteCount } }
-  /// How many floats a product needs room for.
-  var roomCount: Int { isLent ? 0 : (tiles.map(\.count).max() ?? 0) * columnCount }
 
-  private let parts: [StoredMatrix]
   /// The rows of each tile, none empty.
-  private let tiles: [Range<Int>]
-  /// Whether tiles are read where they are stored.
-  private let isLent: Bool
+  let tiles: [Range<Int>]
+  /// Whether tiles of floats are read where they are stored.
+  let isLent: Bool
+  private let parts: [StoredMatrix]
+  private let tileElementCount: Int
 
   /// The matrices of the tensors `names`, one under the other.
   ///
@@ -27,29 +29,49 @@ struct FrozenMatrix: Sendable {
   ///   that a product of some hundred rows spends little on reading them anew.
   /// - Precondition: there are some, and they are equally wide.
   init(
-    _ checkpoint: Checkpoint, _ names: [String], tileElementCount: Int = 512 << 10
+    _ checkpoint: Checkpoint, _ names: [String], tileElementCount: Int = 512 << 10,
+    arithmetic: ProductArithmetic = .float32
   ) throws(CheckpointError) {
     var parts: [StoredMatrix] = []
     for name in names { parts.append(try checkpoint.matrix(name)) }
     let columns = parts.first?.columnCount ?? 0
     precondition(
       columns > 0 && parts.allSatisfy { $0.columnCount == columns }, "widths of \(names)")
+    self.init(parts, tileElementCount: tileElementCount, arithmetic: arithmetic)
+  }
+
+  private init(
+    _ parts: [StoredMatrix], tileElementCount: Int, arithmetic: ProductArithmetic
+  ) {
     self.parts = parts
+    self.tileElementCount = tileElementCount
+    self.arithmetic = arithmetic
     isLent = parts.count == 1 && parts[0].isStoredAsFloats
-    columnCount = columns
+    columnCount = parts[0].columnCount
     rowCount = parts.reduce(0) { $0 + $1.rowCount }
-    // Of nearly equal size, and whole multiples of 16 rows but for the last.
-    let (rows, tileCount) = (rowCount, 1 + rowCount * columns / tileElementCount)
-    let step = (rows / tileCount / 16 + 1) * 16
+    // Of nearly equal size, and whole multiples of some rows but for the last.
+    let multiple = arithmetic == .float32 ? 16 : PackedPanels.pieceLength
+    let (rows, tileCount) = (rowCount, 1 + rowCount * columnCount / tileElementCount)
+    let step = (rows / tileCount / multiple + 1) * multiple
     tiles = stride(from: 0, to: rows, by: step).map { $0..<min(rows, $0 + step) }
+  }
+
+  /// The same weights, in products of another kind.
+  func computing(in arithmetic: ProductArithmetic) -> FrozenMatrix {
+    FrozenMatrix(parts, tileElementCount: tileElementCount, arithmetic: arithmetic)
   }
 
   /// y = x W^T.
   func multiply(_ x: Matrix, into y: inout Matrix, in room: inout TileRoom) {
-    for rows in tiles {
-      withTile(rows, in: &room) { tile in
-        Kernels.multiply(x, transposed: tile, into: &y, columns: rows)
+    switch arithmetic {
+    case .float32:
+      for rows in tiles {
+        withFloats(of: rows, in: &room.floats) { tile in
+          Kernels.multiply(x, transposed: tile, into: &y, columns: rows)
+        }
       }
+    case .bfloat16(let unit?): multiplyPacked(x, by: unit, into: &y, in: &room)
+    case .bfloat16(nil): multiplyRounded(x, into: &y, in: &room)
     }
   }
 
@@ -57,11 +79,18 @@ struct FrozenMatrix: Sendable {
   func multiplyTransposed(
     _ dy: Matrix, into dx: inout Matrix, firstRow: Int = 0, in room: inout TileRoom
   ) {
-    for rows in tiles {
-      withTile(rows, in: &room) { tile in
-        Kernels.multiply(
-          dy.columns(rows), tile, into: &dx, firstRow: firstRow, adding: rows.lowerBound > 0)
+    switch arithmetic {
+    case .float32:
+      for rows in tiles {
+        withFloats(of: rows, in: &room.floats) { tile in
+          Kernels.multiply(
+            dy.columns(rows), tile, into: &dx, firstRow: firstRow, adding: rows.lowerBound > 0)
+        }
       }
+    case .bfloat16(let unit?):
+      multiplyTransposedPacked(dy, by: unit, into: &dx, firstRow: firstRow, in: &room)
+    case .bfloat16(nil):
+      multiplyTransposedRounded(dy, into: &dx, firstRow: firstRow, in: &room)
     }
   }
 
@@ -81,8 +110,9 @@ struct FrozenMatrix: Sendable {
     }
   }
 
-  private func withTile(
-    _ rows: Range<Int>, in room: inout TileRoom, _ body: (BorrowedMatrix) -> Void
+  /// Calls `body` with rows as floats: where they are stored, or in `room`.
+  func withFloats(
+    of rows: Range<Int>, in room: inout FloatRoom, _ body: (BorrowedMatrix) -> Void
   ) {
     func lend(_ values: UnsafeBufferPointer<Float>) {
       if let tile = BorrowedMatrix(values, columns: columnCount) { body(tile) }
@@ -94,7 +124,8 @@ struct FrozenMatrix: Sendable {
     }
   }
 
-  private func expand(_ rows: Range<Int>, into target: UnsafeMutableBufferPointer<Float>) {
+  /// Writes rows as floats to `target`.
+  func expand(_ rows: Range<Int>, into target: UnsafeMutableBufferPointer<Float>) {
     var first = 0
     var start = 0
     for part in parts {
@@ -107,20 +138,6 @@ struct FrozenMatrix: Sendable {
       }
       start = end
       first += part.rowCount
-    }
-  }
-}
-
-/// Memory for one tile, used again and again.
-struct TileRoom: Sendable {
-  private var values: [Float] = []
-
-  fileprivate mutating func withRoom(
-    for count: Int, _ body: (UnsafeMutableBufferPointer<Float>) -> Void
-  ) {
-    if values.count < count { values = [Float](repeating: 0, count: count) }
-    values.withUnsafeMutableBufferPointer {
-      body(UnsafeMutableBufferPointer(rebasing: $0[..<count]))
     }
   }
 }

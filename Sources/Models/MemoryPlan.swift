@@ -150,11 +150,14 @@ extension AdaptedModel {
       // Gradients of attention's output and input; dots and the gradient of x A^T.
       + shape.queryWidth + shape.rowWidth + shape.headCount + (ranks.max() ?? 0)
     let logitRows = min(Self.logitRowCount, extent.targetRowCount)
+    let room = base.blocks.flatMap(\.matrices).reduce(base.head_VC.room(forRows: logitRows)) {
+      $0.union($1.room(forRows: extent.tokenCount))
+    }
     return extent.tokenCount * tokens
       + extent.targetRowCount * (2 * shape.queryWidth + 1)
       + logitRows * configuration.vocabularySize
       + AttentionScratch.elementCount(shape, longest: extent.longestSequence)
-      + (base.matrices.map(\.roomCount).max() ?? 0)
+      + room.floatCount
   }
 }
 

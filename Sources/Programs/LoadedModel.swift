@@ -46,6 +46,12 @@ public struct LoadedModel: Sendable {
       contextLength: checkpoint.configuration.contextLength)
   }
 
+  /// The model with the adapter of `plan`, as this machine computes it in such a run.
+  func adapted(for plan: RunPlan) -> AdaptedModel {
+    AdaptedModel(
+      base: base.computing(in: ProductArithmetic(plan.compute)), lora: plan.adapter)
+  }
+
   /// Writes an adapter as a PEFT folder that names this base.
   public func write(
     _ adapter: ParameterVector, of model: AdaptedModel, to folder: String
@@ -60,17 +66,17 @@ public struct LoadedModel: Sendable {
   /// - Parameters:
   ///   - threadCount: how many threads compute a step, if there is memory for all of them. What is
   ///     learned does not depend on it.
-  ///   - memory: the most bytes that a step may take; nil for as many as are useful. What is learned
+  ///   - memory: the most bytes that a step may take; nil for what the plan says. What is learned
   ///     does not depend on it.
   /// - Throws: also when that is too little.
   public func trainer(
     for worker: String, data path: String, plan: RunPlan, threadCount: Int = 1, memory: Int? = nil
   ) throws -> GradientTrainer {
-    let model = AdaptedModel(base: base, lora: plan.adapter)
+    let model = adapted(for: plan)
     let examples = try examples(at: path, for: plan)
     let memory = try model.memoryPlan(
       of: examples.largestBatch(of: plan.training.batchSize).ofParts, threadCount: threadCount,
-      vectorCount: workerVectorCount, others: programByteCount, budget: memory)
+      vectorCount: workerVectorCount, others: programByteCount, budget: memory ?? plan.workerMemory)
     return try GradientTrainer(
       model: model, examples: examples, settings: plan.training,
       totalVersions: plan.rounds.versionCount, seed: Seed(plan.seed).derived("worker/\(worker)"),
@@ -82,7 +88,7 @@ public struct LoadedModel: Sendable {
   public func memoryPlans(
     data path: String, plan: RunPlan, threadCount: Int
   ) throws -> (useful: MemoryPlan, least: MemoryPlan) {
-    let model = AdaptedModel(base: base, lora: plan.adapter)
+    let model = adapted(for: plan)
     let examples = try examples(at: path, for: plan)
     let extent = examples.largestBatch(of: plan.training.batchSize).ofParts
     return (
@@ -98,8 +104,7 @@ public struct LoadedModel: Sendable {
     data path: String, plan: RunPlan
   ) throws -> @Sendable (ParameterVector) throws -> Evaluation {
     let evaluator = try Evaluator(
-      model: AdaptedModel(base: base, lora: plan.adapter),
-      examples: examples(at: path, for: plan))
+      model: adapted(for: plan), examples: examples(at: path, for: plan))
     return { adapter in
       try evaluator.evaluate(adapter) { _ in try Task.checkCancellation() }
     }

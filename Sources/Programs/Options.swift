@@ -2,8 +2,16 @@
 public import ArgumentParser
 internal import Foundation
 public import Logging
+public import Models
 public import Network
 public import RunFiles
+
+extension ByteSize: ExpressibleByArgument {
+  /// For the parser.
+  public init?(argument: String) { self.init(argument) }
+}
+
+extension ComputeMode: ExpressibleByArgument {}
 
 /// The run file and what is changed in it.
 public struct RunFileOptions: ParsableArguments {

@@ -60,6 +60,8 @@ public struct StepBenchmark: Sendable {
     public var rank: Int
     /// How many threads there were.
     public var threads: Int
+    /// What products of weights were made of.
+    public var compute: String
     /// How many steps were measured.
     public var steps: Int
     /// Time on the clock of a step, in seconds: half of the steps took no more.
@@ -72,7 +74,7 @@ public struct StepBenchmark: Sendable {
     public var tokensPerProcessorSecond: Double
     /// Operations of matrix products for each nanosecond of processor time, at the median.
     public var gigaflopsPerSecond: Double
-    /// The same in one large matrix product on this machine: what is there to be had.
+    /// The same in one large product of floats on this machine: what is there to be had.
     public var gigaflopsPerSecondOfOneProduct: Double
     /// The most memory that the process ever had resident, in bytes; the model's is a part of it.
     public var peakResidentBytes: Int
@@ -160,7 +162,7 @@ public struct StepBenchmark: Sendable {
     let memory = try ProcessUsage.current()
     return Report(
       batch: size.batch, sequence: size.sequence, supervised: size.supervised, rank: size.rank,
-      threads: plan.threadCount, steps: seconds.count,
+      threads: plan.threadCount, compute: "\(model.base.arithmetic)", steps: seconds.count,
       wallSecondsMedian: wallSeconds[wallSeconds.count / 2], processorSecondsMedian: median,
       processorSecondsMinimum: seconds[0],
       tokensPerProcessorSecond: Double(size.batch * size.sequence) / median,

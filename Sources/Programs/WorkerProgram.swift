@@ -5,8 +5,10 @@ internal import Files
 internal import Foundation
 public import Logging
 public import Messages
+internal import Models
 internal import Network
 public import Rounds
+internal import Tensors
 
 /// A worker with its model and data.
 public struct WorkerProgram: Sendable {
@@ -75,8 +77,12 @@ public struct WorkerProgram: Sendable {
         id: id, model: model.checkpoint.digest(),
         memoryByteCount: ProcessInfo.processInfo.physicalMemory,
         coreCount: ProcessInfo.processInfo.activeProcessorCount, memory: memory,
-        makeLearner: { [id, model, data, threadCount, memoryLimit] plan in
-          try model.trainer(
+        makeLearner: { [id, model, data, threadCount, memoryLimit, log] plan in
+          let arithmetic = ProductArithmetic(plan.compute)
+          log.log(
+            level: arithmetic == .bfloat16(nil) ? .warning : .info,
+            "computing in \(arithmetic)", metadata: ["threads": "\(threadCount)"])
+          return try model.trainer(
             for: id.rawValue, data: data, plan: plan, threadCount: threadCount,
             memory: memoryLimit)
         }),

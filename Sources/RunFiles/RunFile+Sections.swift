@@ -17,7 +17,10 @@ extension Section {
     let seed = UInt64(try integer("seed", 0, in: 0...Int.max))
     return RunPlan(
       run: run, seed: seed, adapter: try adapter(seed: seed), data: try data(),
-      training: try training(), updates: try updates(), rounds: try rounds())
+      training: try training(), updates: try updates(), rounds: try rounds(),
+      compute: try choice(
+        "compute", nil, from: [("auto", nil)] + ComputeMode.allCases.map { ($0.rawValue, $0) }),
+      workerMemory: try byteCount("memory"))
   }
 
   private func adapter(seed: UInt64) throws(RunFileError) -> LoRAConfiguration {

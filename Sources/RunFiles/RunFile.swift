@@ -78,7 +78,7 @@ public struct RunFile: Sendable {
       root, path: "",
       known: [
         "run", "seed", "model", "adapter", "data", "training", "updates", "rounds", "validation",
-        "coordinator", "workers", "threads",
+        "coordinator", "workers", "threads", "compute", "memory",
       ])
     plan = try file.plan()
     model = resolve(

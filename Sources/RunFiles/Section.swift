@@ -106,6 +106,15 @@ struct Section {
     return duration
   }
 
+  /// A number of bytes such as `600MB` or `2GiB`; nil when there is none.
+  func byteCount(_ key: String) throws(RunFileError) -> Int? {
+    guard let text = try string(key) else { return nil }
+    guard let size = ByteSize(text) else {
+      throw .badValue(key: name(of: key), value: text, expected: "a size such as 600MB or 2GiB")
+    }
+    return size.byteCount
+  }
+
   /// One of a few words.
   func choice<Value>(
     _ key: String, _ standard: Value, from choices: [(String, Value)]

@@ -106,8 +106,8 @@ extension Kernels {
 
 /// The floats of a matrix, row-major, wherever they lie; for the call that it is handed to.
 public struct BorrowedMatrix {
-  fileprivate let start: UnsafePointer<Float>
-  fileprivate let stride: Int
+  let start: UnsafePointer<Float>
+  let stride: Int
   /// The number of rows.
   public let rowCount: Int
   /// The number of columns.

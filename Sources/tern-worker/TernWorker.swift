@@ -6,6 +6,7 @@ import Foundation
 import Messages
 import Network
 import Programs
+import RunFiles
 
 /// Takes part in a run with data that stays here.
 @main

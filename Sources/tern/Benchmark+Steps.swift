@@ -2,6 +2,8 @@
 public import ArgumentParser
 public import Models
 import Programs
+import RunFiles
+import Tensors
 
 extension Benchmark {
   /// What a step is made of.
@@ -20,6 +22,9 @@ extension Benchmark {
 
     @Option(help: "The rank of the adapter, on all seven projections.")
     var rank = 8
+
+    @Option(help: "The precision in which weights are multiplied; by default what is fastest here.")
+    var compute: ComputeMode?
 
     @Option(help: "How many steps are measured.")
     var steps = 9
@@ -44,7 +49,7 @@ extension Benchmark {
       let size = StepBenchmark.Size(
         batch: batch, sequence: sequence, supervised: supervised ?? sequence - 1, rank: rank,
         factors: factors, threads: threads, memory: memory?.byteCount)
-      let base = try LoadedModel(path: model).base
+      let base = try LoadedModel(path: model).base.computing(in: ProductArithmetic(compute))
       let report = try StepBenchmark(work, base: base, size: size).run(stepCount: steps)
       try printResult(of: "benchmark \(name)", as: format, report) {
         """
@@ -54,8 +59,8 @@ extension Benchmark {
         processor    \(fixed(report.processorSecondsMedian, 3)) s a step at the median, \
         \(fixed(report.processorSecondsMinimum, 3)) s at best, \
         \(fixed(report.tokensPerProcessorSecond, 0)) tokens a second
-        arithmetic   \(fixed(report.gigaflopsPerSecond, 1)) GFLOP/s; one large product on this \
-        machine has \(fixed(report.gigaflopsPerSecondOfOneProduct, 1))
+        arithmetic   \(fixed(report.gigaflopsPerSecond, 1)) GFLOP/s in \(report.compute); one large \
+        product of floats on this machine has \(fixed(report.gigaflopsPerSecondOfOneProduct, 1))
         memory       \(byteText(report.peakResidentBytes)) resident at most, \
         \(byteText(report.plannedBytes)) planned, \(report.recomputedBlocks) blocks computed twice
         loss         \(fixed(report.loss, 4))

@@ -34,6 +34,7 @@ struct Check: AsyncParsableCommand {
       let truncated: Int
     }
     let plan: RunPlan
+    let compute: String
     let planDigest: String
     let modelDigest: String
     let baseParameters: Int
@@ -74,7 +75,8 @@ struct Check: AsyncParsableCommand {
           data: $0.data, plan: plan, threadCount: file.threadCount ?? processorCount)
       }
       let output = Output(
-        plan: plan, planDigest: "\(try plan.digest())", modelDigest: "\(checkpoint.digest())",
+        plan: plan, compute: "\(ProductArithmetic(plan.compute))",
+        planDigest: "\(try plan.digest())", modelDigest: "\(checkpoint.digest())",
         baseParameters: baseCount, adapterParameters: layout.count,
         workerMemoryBytes: memory.map(\.useful.byteCount).max() ?? 0,
         leastWorkerMemoryBytes: memory.map(\.least.byteCount).max() ?? 0,
@@ -95,6 +97,7 @@ struct Check: AsyncParsableCommand {
       "rounds      \(plan.rounds.versionCount) versions by \(plan.rounds.cohortSize) workers, "
         + "quorum \(plan.rounds.quorum), at most \(durationText(plan.rounds.deadline)) a round",
       "training    \(plan.training.localSteps) steps of \(plan.training.batchSize) examples a round",
+      "compute     \(output.compute) on this machine",
       "memory      \(byteText(output.workerMemoryBytes)) a worker, or "
         + "\(byteText(output.leastWorkerMemoryBytes)) by one thread when all blocks are computed twice; "
         + "\(byteText(output.sharedMemoryBytes)) of it are the model's file, which workers share",

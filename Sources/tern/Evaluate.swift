@@ -3,6 +3,7 @@ import ArgumentParser
 import Checkpoints
 import Models
 import Programs
+import Tensors
 import Tokenization
 import Training
 
@@ -34,6 +35,9 @@ struct Evaluate: AsyncParsableCommand {
   @Option(help: "The longest example, in tokens; longer prompts lose their beginning.")
   var maximumTokens: Int?
 
+  @Option(help: "The precision in which weights are multiplied.")
+  var compute = ComputeMode.f32
+
   @Option(help: "text or json.")
   var format = OutputFormat.text
 
@@ -62,10 +66,10 @@ struct Evaluate: AsyncParsableCommand {
       let examples = try ExampleSet(
         DataFile(path: data, template: template), tokenizer: loaded.tokenizer,
         maximumTokens: maximumTokens ?? loaded.checkpoint.configuration.contextLength)
+      let base = loaded.base.computing(in: ProductArithmetic(compute))
       let adapted =
-        try adapter.map {
-          try AdaptedModel(base: loaded.base, adapter: PEFTAdapter(folder: $0))
-        } ?? AdaptedModel(base: loaded.base)
+        try adapter.map { try AdaptedModel(base: base, adapter: PEFTAdapter(folder: $0)) }
+        ?? AdaptedModel(base: base)
       let evaluation = try Evaluator(model: adapted, examples: examples)
         .evaluate(adapted.initialAdapter())
       let output = Output(

@@ -50,6 +50,35 @@ import Testing
     }
   }
 
+  /// Rounded operands in products of floats, and operands that were packed.
+  @Test(arguments: [nil, .plain, BFloat16Unit.available], [1, 1000, 2100, 1 << 20])
+  func productsOfBFloat16AreThoseOfTheRoundedWhole(unit: BFloat16Unit?, tile: Int) throws {
+    for names in [names, [names[0]], ["model.embed_tokens.weight"]] {
+      let whole = rounded(try whole(names))
+      let matrix = try FrozenMatrix(checkpoint, names, tileElementCount: tile)
+        .computing(in: .bfloat16(unit))
+      var room = TileRoom()
+      let x = small(rows: 5, columns: whole.columnCount)
+      var (y, expected) = (Matrix(rows: 5, columns: whole.rowCount), Matrix(rows: 5, columns: 1))
+      matrix.multiply(x, into: &y, in: &room)
+      expected.resize(rows: 5, columns: whole.rowCount)
+      Kernels.multiply(x, transposed: whole, into: &expected)
+      #expect(relativeError(y.elements, expected.elements) < 1e-6)
+      var dx = Matrix(rows: 7, columns: whole.columnCount)
+      matrix.multiplyTransposed(y, into: &dx, firstRow: 2, in: &room)
+      var gradient = Matrix(rows: 5, columns: whole.columnCount)
+      Kernels.multiply(rounded(y), whole, into: &gradient)
+      #expect(relativeError(dx.rows(2..<7).elements, gradient.elements) < 1e-6)
+      #expect(dx.rows(0..<2).elements.allSatisfy { $0 == 0 })
+    }
+  }
+
+  private func rounded(_ x: Matrix) -> Matrix {
+    var y = Matrix(rows: 0, columns: 1)
+    Kernels.roundToBFloat16(x, into: &y)
+    return y
+  }
+
   @Test func rowsAreGathered() throws {
     let whole = try whole(names)
     let matrix = try FrozenMatrix(checkpoint, names)

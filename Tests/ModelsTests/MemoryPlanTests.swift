@@ -13,10 +13,10 @@ import Testing
 
   private func model(
     _ name: String, _ targets: [Projection] = Projection.allCases,
-    _ factors: LoRAConfiguration.Factors = .both
+    _ factors: LoRAConfiguration.Factors = .both, in arithmetic: ProductArithmetic = .float32
   ) throws -> AdaptedModel {
     AdaptedModel(
-      base: try GoldenModel(name).base,
+      base: try GoldenModel(name).base.computing(in: arithmetic),
       lora: LoRAConfiguration(rank: 3, alpha: 6, targets: targets, factors: factors, seed: 1))
   }
 
@@ -52,8 +52,10 @@ import Testing
     }
   }
 
-  @Test(arguments: GoldenModel.names) func thePlanIsWhatAStepTakes(name: String) throws {
-    let model = try model(name)
+  @Test(
+    arguments: GoldenModel.names, [.float32, .bfloat16(nil), ProductArithmetic.bfloat16(.plain)])
+  func thePlanIsWhatAStepTakes(name: String, arithmetic: ProductArithmetic) throws {
+    let model = try model(name, in: arithmetic)
     for count in 0...model.base.configuration.layerCount {
       var workspace = model.makeWorkspace(recomputing: count)
       var gradient = ParameterVector(zerosOf: model.layout)
@@ -142,9 +144,10 @@ extension SavedBlock {
 extension Scratch {
   fileprivate var elementCount: Int { Self.count(self) }
 
-  /// All arrays of floats in a value, however deep.
+  /// All arrays of floats in a value, however deep, and what is packed, as so many floats.
   private static func count(_ value: Any) -> Int {
     if let values = value as? [Float] { return values.count }
+    if let packed = value as? [UInt16] { return (packed.count + 1) / 2 }
     return Mirror(reflecting: value).children.reduce(0) { $0 + count($1.value) }
   }
 }

@@ -70,6 +70,8 @@ import Updates
       coordinator: {host: "::1", port: 0, certificates: c, runs: /r, heartbeat: 1s}
       workers: [{name: w1, data: a.jsonl}, {name: w2, data: /b.jsonl}]
       threads: 3
+      compute: bf16
+      memory: 600MB
       """)
     #expect(file.plan.adapter.targets.count == 2 && file.plan.adapter.factors == .both)
     #expect(file.plan.data == DataPlan(prompt: "Q: {q}", completion: " {a}"))
@@ -83,6 +85,7 @@ import Updates
     #expect(file.validation == RunFile.Validation(data: "/somewhere/held.jsonl", every: 2))
     #expect(file.workers.map(\.data) == ["/somewhere/a.jsonl", "/b.jsonl"])
     #expect(file.threadCount == 3)
+    #expect(file.plan.compute == .bf16 && file.plan.workerMemory == 600_000_000)
   }
 
   @Test func anUnknownKeyNamesTheNearest() {
@@ -98,6 +101,8 @@ import Updates
 
   @Test(arguments: [
     ("seed: -1", "'seed' is '-1'"),
+    ("compute: f16", "'compute' is 'f16' in the run file; expected auto or bf16 or f32"),
+    ("memory: 600", "'memory' is '600' in the run file; expected a size such as 600MB"),
     ("adapter: {rank: many}", "'adapter.rank' is 'many'"),
     ("adapter: {targets: [q_prog]}", "'adapter.targets' is 'q_prog'"),
     ("training: {schedule: linear}", "expected cosine or constant"),
@@ -153,6 +158,7 @@ import Updates
     let there = try RunFile(
       yaml: Self.least + "threads: 7\ncoordinator: {port: 1}\n", path: "b", folder: "/b")
     #expect(try here.plan.digest() == there.plan.digest())
+    #expect(try read(Self.least + "compute: auto\n").plan == here.plan)
     let other = try read(Self.least + "seed: 1\n")
     #expect(try here.plan.digest() != other.plan.digest())
     #expect(try RunPlan(canonicalBytes: here.plan.canonicalBytes()) == here.plan)

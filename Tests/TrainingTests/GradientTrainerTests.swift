@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Checkpoints
 import Models
 import Randomness
 import Tensors
@@ -34,6 +35,29 @@ struct GradientTrainerTests {
     let golden = try tiny.goldenAdapter(model.layout).values
     let largest = golden.map(abs).max() ?? 0
     #expect(zip(trained.values, golden).allSatisfy { abs($0 - $1) < 2e-3 * largest })
+  }
+
+  /// What bfloat16 rounds away is noise beside that of the data.
+  @Test(arguments: [TinyModel.names[0], "qwen3"], [nil, BFloat16Unit.available ?? .plain])
+  func trainingInBFloat16ReachesTheSameLoss(_ name: String, unit: BFloat16Unit?) throws {
+    let tiny = try TinyModel(name)
+    func loss(in arithmetic: ProductArithmetic) throws -> (before: Double, after: Double) {
+      let model = try AdaptedModel(
+        base: tiny.base.computing(in: arithmetic),
+        adapter: PEFTAdapter(folder: "\(tiny.folder)/adapter"))
+      let trainer = try GradientTrainer(
+        model: model, examples: tiny.goldenExamples(),
+        settings: GradientTraining(
+          localSteps: 25, batchSize: 2, learningRate: 1e-2, schedule: .constant),
+        totalVersions: 1, seed: Seed(5))
+      var losses: [Double] = []
+      _ = try trainer.train(from: model.initialAdapter(), version: 0) { losses.append($0.loss) }
+      return (losses[0], losses[losses.count - 1])
+    }
+    let (exact, rounded) = (try loss(in: .float32), try loss(in: .bfloat16(unit)))
+    #expect(exact.after < exact.before / 4)
+    #expect(abs(rounded.after - exact.after) < 0.02 * exact.before)
+    #expect(rounded.after != exact.after)
   }
 
   @Test func theResultIsAFunctionOfTheArguments() throws {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Programs
+import RunFiles
 import Testing
 
 @Suite struct ByteSizeTests {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-public import ArgumentParser
-
 /// A number of bytes as people write it: 800MB, 1.5GB, 2GiB.
-public struct ByteSize: Hashable, Sendable, ExpressibleByArgument {
+public struct ByteSize: Hashable, Sendable {
   /// The number of bytes, at least one.
   public let byteCount: Int
 
@@ -16,7 +14,4 @@ public struct ByteSize: Hashable, Sendable, ExpressibleByArgument {
     guard count >= 1, count <= 0x1p60 else { return nil }
     byteCount = Int(count)
   }
-
-  /// For the parser.
-  public init?(argument: String) { self.init(argument) }
 }

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Tensors
+
+/// Products of bfloat16: by a unit that reads packed operands, and by any processor, whose floats
+/// are rounded to bfloat16 before they are multiplied.
+extension FrozenMatrix {
+  func multiplyPacked(
+    _ x: Matrix, by unit: BFloat16Unit, into y: inout Matrix, in room: inout TileRoom
+  ) {
+    room.rows.pack(x)
+    for rows in tiles {
+      withPanels(&room) { panels, floats in
+        panels.resize(depth: columnCount, columns: rows.count)
+        for piece in pieces(of: rows) {
+          withFloats(of: piece, in: &floats) { weights in
+            panels.pack(columns: weights, from: piece.lowerBound - rows.lowerBound)
+          }
+        }
+      }
+      Kernels.multiply(room.rows, room.panels, by: unit, into: &y, columns: rows)
+    }
+  }
+
+  func multiplyTransposedPacked(
+    _ dy: Matrix, by unit: BFloat16Unit, into dx: inout Matrix, firstRow: Int,
+    in room: inout TileRoom
+  ) {
+    for rows in tiles {
+      room.rows.pack(dy.columns(rows))
+      withPanels(&room) { panels, floats in
+        panels.resize(depth: rows.count, columns: columnCount)
+        for piece in pieces(of: rows) {
+          withFloats(of: piece, in: &floats) { weights in
+            panels.pack(rows: weights, from: piece.lowerBound - rows.lowerBound)
+          }
+        }
+      }
+      Kernels.multiply(
+        room.rows, room.panels, by: unit, into: &dx, firstRow: firstRow,
+        adding: rows.lowerBound > 0)
+    }
+  }
+
+  func multiplyRounded(_ x: Matrix, into y: inout Matrix, in room: inout TileRoom) {
+    Kernels.roundToBFloat16(x, into: &room.rounded)
+    for rows in tiles {
+      withRoundedFloats(of: rows, in: &room.floats) { [x = room.rounded] tile in
+        Kernels.multiply(x, transposed: tile, into: &y, columns: rows)
+      }
+    }
+  }
+
+  func multiplyTransposedRounded(
+    _ dy: Matrix, into dx: inout Matrix, firstRow: Int, in room: inout TileRoom
+  ) {
+    for rows in tiles {
+      Kernels.roundToBFloat16(dy.columns(rows), into: &room.rounded)
+      withRoundedFloats(of: rows, in: &room.floats) { [dy = room.rounded] tile in
+        Kernels.multiply(dy, tile, into: &dx, firstRow: firstRow, adding: rows.lowerBound > 0)
+      }
+    }
+  }
+
+  /// The rows of a tile in as many as are packed at a time.
+  private func pieces(of rows: Range<Int>) -> [Range<Int>] {
+    stride(from: rows.lowerBound, to: rows.upperBound, by: PackedPanels.pieceLength).map {
+      $0..<min(rows.upperBound, $0 + PackedPanels.pieceLength)
+    }
+  }
+
+  /// Calls `body` with the room for panels and the room for floats, which lie apart.
+  private func withPanels(
+    _ room: inout TileRoom, _ body: (inout PackedPanels, inout FloatRoom) -> Void
+  ) {
+    var panels = PackedPanels()
+    swap(&panels, &room.panels)
+    body(&panels, &room.floats)
+    swap(&panels, &room.panels)
+  }
+
+  private func withRoundedFloats(
+    of rows: Range<Int>, in room: inout FloatRoom, _ body: (BorrowedMatrix) -> Void
+  ) {
+    room.withRoom(for: rows.count * columnCount) { values in
+      expand(rows, into: values)
+      Kernels.roundToBFloat16(UnsafeBufferPointer(values), into: values)
+      if let tile = BorrowedMatrix(UnsafeBufferPointer(values), columns: columnCount) {
+        body(tile)
+      }
+    }
+  }
+}
