@@ -99,26 +99,6 @@ extension Kernels {
       reciprocals, dy.values, &dx.values)
   }
 
-  /// y = silu(gate) up, where a row of `gateUp` is a row of gates, then one of ups.
-  ///
-  /// - Precondition: both are whole, and `gateUp` is twice as wide as y.
-  public static func swiglu(_ gateUp: Matrix, into y: inout Matrix) {
-    precondition(
-      gateUp.columnCount == 2 * y.columnCount && gateUp.isWhole, "\(gateUp.shape) to \(y.shape)")
-    y.resize(rows: gateUp.rowCount)
-    tern_swiglu(y.rowCount, y.columnCount, gateUp.values, &y.values)
-  }
-
-  /// Replaces gates and ups by their gradients, given that of silu(gate) up, dy.
-  ///
-  /// - Precondition: as for the forward, and as many rows in both.
-  public static func replaceBySwigluGradient(_ dy: Matrix, _ gateUp: inout Matrix) {
-    precondition(
-      gateUp.shape == [dy.rowCount, 2 * dy.columnCount] && gateUp.isWhole && dy.isWhole,
-      "\(dy.shape) for \(gateUp.shape)")
-    tern_swiglu_backward(dy.rowCount, dy.columnCount, dy.values, &gateUp.values)
-  }
-
   /// e^x for each value; 0 below -87, e^88 above 88; at most 2 units in the last place off.
   public static func exponentials(of x: [Float]) -> [Float] {
     var y = [Float](repeating: 0, count: x.count)

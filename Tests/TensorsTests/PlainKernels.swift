@@ -38,6 +38,30 @@ enum Plain {
     return zip(x, weight).map { $0 * scale * $1 }
   }
 
+  static func exactLayerNorm(
+    _ x: [Float], weight: [Float], bias: [Float], epsilon: Float
+  ) -> [Float] {
+    let mean = exactSum(x) / Float(x.count)
+    let variance = exactSum(x.map { ($0 - mean) * ($0 - mean) }) / Float(x.count)
+    let scale = 1 / (variance + epsilon).squareRoot()
+    return x.indices.map { (x[$0] - mean) * scale * weight[$0] + bias[$0] }
+  }
+
+  static func exactGeluTanh(_ x: Float) -> Float {
+    let cubed: Float = 0.044715 * x * x * x
+    let u: Float = 0.7978845608028654 * (x + cubed)
+    return x * (1 / (1 + exactExponential(-2 * u)))
+  }
+
+  static func exactGelu(_ x: Float) -> Float {
+    let z = abs(x) * 0.7071067811865476
+    let t = 1 / (1 + 0.3275911 * z)
+    var p: Float = 1.061405429
+    for c: Float in [-1.453152027, 1.421413741, -0.284496736, 0.254829592] { p = p * t + c }
+    let tail = 0.5 * (p * t) * exactExponential(-(z * z))
+    return x * (x < 0 ? tail : 1 - tail)
+  }
+
   /// Row-major x w, or x w^T.
   static func product(_ x: Matrix, _ w: Matrix, transposed: Bool) -> [Float] {
     let (x, w) = (rows(x), rows(w))

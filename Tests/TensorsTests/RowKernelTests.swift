@@ -40,44 +40,56 @@ struct RowKernelTests {
     #expect(relativeError(dx.values, expected) < 1e-4)
   }
 
-  @Test func swigluIsSiluOfGatesTimesUps() {
-    let gateUp = Matrix(noise(2 * 2 * 21, "gates").map { 9 * $0 }, rows: 2, columns: 42)
-    var y = Matrix(rows: 0, columns: 21)
-    Kernels.swiglu(gateUp, into: &y)
-    let expected = Plain.rows(gateUp).flatMap { row in
-      (0..<21).map { index in
-        let gate = Double(row[index])
-        return Float(gate / (1 + exp(-gate)) * Double(row[21 + index]))
+  @Test func layerNormHasTheBitsOfThePlainVersion() {
+    for width in widths {
+      let x = noise(rows: 3, columns: width, "x")
+      let (weight, bias) = (noise(width, "weight"), noise(width, "bias"))
+      var moments: [Float] = []
+      var y = Matrix(rows: 0, columns: width)
+      Kernels.layerNormalize(
+        x, weight: weight, bias: bias, epsilon: 1e-5, moments: &moments, into: &y)
+      let expected = Plain.rows(x).flatMap {
+        Plain.exactLayerNorm($0, weight: weight, bias: bias, epsilon: 1e-5)
       }
+      #expect(y.values.map(\.bitPattern) == expected.map(\.bitPattern), "width \(width)")
+      var again = Matrix(rows: 0, columns: width)
+      Kernels.layerNormalizeAgain(x, weight: weight, bias: bias, moments: moments, into: &again)
+      #expect(again.values == y.values)
     }
-    #expect(relativeError(y.values, expected) < 1e-6)
   }
 
-  @Test func swigluGradientIsThatOfFiniteDifferences() {
-    let dy = noise(rows: 1, columns: 17, "dy")
-    let gateUp = Matrix(noise(34, "gates").map { 3 * $0 }, rows: 1, columns: 34)
+  @Test func layerNormGradientIsThatOfFiniteDifferences() {
+    let (width, weight, bias) = (19, noise(19, "weight"), noise(19, "bias"))
+    let (x, dy) = (noise(rows: 2, columns: width, "x"), noise(rows: 2, columns: width, "dy"))
     func loss(_ values: [Float]) -> Double {
-      (0..<17).reduce(0) { sum, index in
-        let gate = Double(values[index])
-        return sum + gate / (1 + exp(-gate)) * Double(values[17 + index])
-          * Double(dy.values[index])
+      let rows = stride(from: 0, to: values.count, by: width).map {
+        values[$0..<($0 + width)].map(Double.init)
       }
+      let normed = rows.flatMap { row in
+        let mean = row.reduce(0, +) / Double(width)
+        let variance = row.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(width)
+        return row.indices.map {
+          (row[$0] - mean) / (variance + 1e-5).squareRoot() * Double(weight[$0]) + Double(bias[$0])
+        }
+      }
+      return zip(normed, dy.values).reduce(0) { $0 + $1.0 * Double($1.1) }
     }
-    var gradient = gateUp
-    Kernels.replaceBySwigluGradient(dy, &gradient)
-    let expected = (0..<34).map { derivative(loss, at: gateUp.values, $0, step: 1e-3) }
-    #expect(relativeError(gradient.values, expected) < 1e-4)
+    var (moments, y): ([Float], Matrix) = ([], Matrix(rows: 0, columns: width))
+    Kernels.layerNormalize(
+      x, weight: weight, bias: bias, epsilon: 1e-5, moments: &moments, into: &y)
+    var dx = Matrix([Float](repeating: 1, count: 2 * width), rows: 2, columns: width)
+    Kernels.addLayerNormalizeGradient(dy, x: x, weight: weight, moments: moments, to: &dx)
+    let expected = (0..<(2 * width)).map { 1 + derivative(loss, at: x.values, $0, step: 1e-3) }
+    #expect(relativeError(dx.values, expected) < 1e-4)
   }
 
-  @Test func swigluOfHugeGatesIsFinite() {
-    let gateUp = Matrix([1e4, -1e4, 200, -200, 1, 1, 1, 1], rows: 1, columns: 8)
-    var y = Matrix(rows: 0, columns: 4)
-    Kernels.swiglu(gateUp, into: &y)
-    #expect(y.values[0] == 1e4 && y.values[2] == 200)
-    #expect(abs(y.values[1]) < 1e-30 && abs(y.values[3]) < 1e-30)
-    var gradient = gateUp
-    Kernels.replaceBySwigluGradient(Matrix([1, 1, 1, 1], rows: 1, columns: 4), &gradient)
-    #expect(Kernels.areFinite(gradient.values))
+  @Test func layerNormOfEqualValuesIsItsBias() {
+    let x = Matrix([Float](repeating: 3.7, count: 40), rows: 2, columns: 20)
+    let bias = noise(20, "bias")
+    var (moments, y): ([Float], Matrix) = ([], Matrix(rows: 0, columns: 20))
+    Kernels.layerNormalize(
+      x, weight: noise(20, "weight"), bias: bias, epsilon: 1e-5, moments: &moments, into: &y)
+    #expect(relativeError(y.values, bias + bias) < 1e-3)
   }
 
   @Test func rowsAreGatheredAddedAndScattered() {

@@ -48,3 +48,55 @@ TERN_DISPATCHED void tern_rms_norm_backward(
         for (i = 0; i < width; i++) to[i] = d[i] * w[i] * scale - from[i] * mean;
     }
 }
+
+TERN_DISPATCHED void tern_layer_norm_again(
+    size_t rows, size_t width, const float *x, const float *w, const float *b,
+    const float *moments, float *y) {
+  for (size_t row = 0; row < rows; row++, x += width, y += width) {
+    float mean = *moments++, scale = *moments++;
+    for (size_t i = 0; i < width; i++) y[i] = (x[i] - mean) * scale * w[i] + b[i];
+  }
+}
+
+TERN_DISPATCHED void tern_layer_norm(
+    size_t rows, size_t width, float epsilon, const float *x, const float *w, const float *b,
+    float *moments, float *y) {
+  for (size_t row = 0; row < rows; row++, x += width, y += width) {
+    float sums[LANES] = {0}, squares[LANES] = {0};
+    size_t i = 0;
+    for (; i + LANES <= width; i += LANES)
+      for (int l = 0; l < LANES; l++) sums[l] += x[i + l];
+    for (int l = 0; i < width; i++, l++) sums[l] += x[i];
+    float mean = tern_lane_sum(sums) / (float)width;
+    for (i = 0; i + LANES <= width; i += LANES)
+      for (int l = 0; l < LANES; l++) squares[l] += (x[i + l] - mean) * (x[i + l] - mean);
+    for (int l = 0; i < width; i++, l++) squares[l] += (x[i] - mean) * (x[i] - mean);
+    float scale = 1.0f / sqrtf(tern_lane_sum(squares) / (float)width + epsilon);
+    *moments++ = mean;
+    *moments++ = scale;
+    for (i = 0; i < width; i++) y[i] = (x[i] - mean) * scale * w[i] + b[i];
+  }
+}
+
+TERN_DISPATCHED void tern_layer_norm_backward(
+    size_t rows, size_t width, const float *x, const float *w, const float *moments,
+    const float *dy, float *dx) {
+  for (size_t row = 0; row < rows; row++, x += width, dy += width, dx += width) {
+    float mean = *moments++, scale = *moments++, sums[LANES] = {0}, dots[LANES] = {0};
+    size_t i = 0;
+    for (; i + LANES <= width; i += LANES)
+      for (int l = 0; l < LANES; l++) {
+        float d = dy[i + l] * w[i + l];
+        sums[l] += d;
+        dots[l] += d * ((x[i + l] - mean) * scale);
+      }
+    for (int l = 0; i < width; i++, l++) {
+      float d = dy[i] * w[i];
+      sums[l] += d;
+      dots[l] += d * ((x[i] - mean) * scale);
+    }
+    float sum = tern_lane_sum(sums) / (float)width, dot = tern_lane_sum(dots) / (float)width;
+    for (i = 0; i < width; i++)
+      dx[i] += (dy[i] * w[i] - sum - (x[i] - mean) * scale * dot) * scale;
+  }
+}

@@ -58,28 +58,6 @@ TERN_DISPATCHED void tern_rotate(
   }
 }
 
-TERN_DISPATCHED void tern_swiglu(size_t rows, size_t width, const float *gate_up, float *y) {
-  for (size_t row = 0; row < rows; row++, gate_up += 2 * width, y += width)
-    for (size_t i = 0; i < width; i++) {
-      float gate = gate_up[i];
-      y[i] = gate / (1.0f + tern_exp_one(-gate)) * gate_up[width + i];
-    }
-}
-
-TERN_DISPATCHED void tern_swiglu_backward(
-    size_t rows, size_t width, const float *dy, float *gate_up) {
-  for (size_t row = 0; row < rows; row++, gate_up += 2 * width, dy += width) {
-    float *gates = gate_up, *ups = gate_up + width;
-    for (size_t i = 0; i < width; i++) {
-      // d silu(g) / dg = s (1 + g (1 - s)) with s = 1 / (1 + e^-g).
-      float gate = gates[i], up = ups[i], d = dy[i];
-      float s = 1.0f / (1.0f + tern_exp_one(-gate));
-      gates[i] = d * up * (s * (1.0f + gate * (1.0f - s)));
-      ups[i] = d * (gate * s);
-    }
-  }
-}
-
 TERN_DISPATCHED void tern_adamw(
     size_t count, float learning_rate, float decay, float beta1, float beta2, float epsilon,
     double correction1, double correction2, const float *gradient, float *first, float *second,

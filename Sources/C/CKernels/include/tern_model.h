@@ -66,6 +66,22 @@ void tern_rms_norm_backward(
     size_t rows, size_t groups, size_t width, size_t x_stride, size_t dy_stride, size_t dx_stride,
     int adding, const float *x, const float *w, const float *r, const float *dy, float *dx);
 
+/// y = (x - m) r w + b with m = mean(x) and r = 1 / sqrt(mean((x - m)^2) + epsilon), row by row.
+/// moments has m and r of each row, one after the other.
+void tern_layer_norm(
+    size_t rows, size_t width, float epsilon, const float *x, const float *w, const float *b,
+    float *moments, float *y);
+
+/// y = (x - m) r w + b with known m and r.
+void tern_layer_norm_again(
+    size_t rows, size_t width, const float *x, const float *w, const float *b,
+    const float *moments, float *y);
+
+/// dx += r (w dy - mean(w dy) - n mean(w dy n)) with n = (x - m) r.
+void tern_layer_norm_backward(
+    size_t rows, size_t width, const float *x, const float *w, const float *moments,
+    const float *dy, float *dx);
+
 /// Turns the pairs (x[i], x[i + half]) of each head by the angle of the row's position, or back.
 /// The tables have a row of `half` values for each position.
 void tern_rotate(
@@ -77,6 +93,24 @@ void tern_swiglu(size_t rows, size_t width, const float *gate_up, float *y);
 
 /// Replaces gates and ups by their gradients, given dy.
 void tern_swiglu_backward(size_t rows, size_t width, const float *dy, float *gate_up);
+
+/// GELU with tanh: y = x / 2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))).
+void tern_gelu_tanh(size_t count, const float *x, float *y);
+
+/// Replaces x by its gradient, given dy.
+void tern_gelu_tanh_backward(size_t count, const float *dy, float *x);
+
+/// GELU: y = x / 2 (1 + erf(x / sqrt(2))).
+void tern_gelu(size_t count, const float *x, float *y);
+
+/// Replaces x by its gradient, given dy.
+void tern_gelu_backward(size_t count, const float *dy, float *x);
+
+/// y = x where x is positive, else 0.
+void tern_relu(size_t count, const float *x, float *y);
+
+/// Replaces x by its gradient, given dy.
+void tern_relu_backward(size_t count, const float *dy, float *x);
 
 /// Where the rows of attention scores stand, and which keys each may see.
 ///
