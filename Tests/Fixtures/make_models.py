@@ -11,6 +11,7 @@ golden.safetensors / golden.json:
   lora.grad.P                 gradient of the mean loss for the adapter's tensor P
   lora.adamw1.P lora.adamw3.P the adapter after one and three steps of AdamW
 """
+import copy
 import json
 import pathlib
 import sys
@@ -18,11 +19,15 @@ import sys
 import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import save_file
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import (AutoModelForCausalLM, LlamaConfig, MistralConfig,
-                          PreTrainedTokenizerFast, Qwen2Config, Qwen3Config)
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import (AutoModelForCausalLM, GPT2Config, LlamaConfig, MistralConfig,
+                          OPTConfig, PreTrainedTokenizerFast, Qwen2Config, Qwen3Config)
 
-PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+PROJECTIONS = {
+    "gpt2": ["c_attn", "c_proj", "c_fc"],
+    "opt": ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"],
+}
+LLAMA_PROJECTIONS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 SETTINGS = dict(learning_rate=1e-2, weight_decay=0.01, rank=4, alpha=8)
 ROWS = ["To be, or not to be: that is the question.",
         "Now is the winter of our discontent\nMade glorious summer."]
@@ -39,6 +44,10 @@ def configurations():
     grouped = common | dict(num_key_value_heads=2)
     llama3 = dict(rope_type="llama3", factor=32.0, low_freq_factor=1.0, high_freq_factor=4.0,
                   original_max_position_embeddings=64)
+    gpt2 = dict(vocab_size=512, bos_token_id=2, eos_token_id=2, pad_token_id=0, n_embd=64, n_layer=3,
+                n_head=4, n_positions=96)
+    opt = common | dict(bos_token_id=2, ffn_dim=160, max_position_embeddings=94)
+    del opt["intermediate_size"]
     return {
         "llama-gqa-tied": LlamaConfig(**grouped, tie_word_embeddings=True, rms_norm_eps=1e-5,
                                       rope_parameters=rope(1e5)),
@@ -55,6 +64,11 @@ def configurations():
                              rope_parameters=rope(1e6)),
         "qwen3": Qwen3Config(**grouped, head_dim=32, tie_word_embeddings=True, rms_norm_eps=1e-6,
                              rope_parameters=rope(1e6)),
+        "gpt2": GPT2Config(**gpt2),
+        "gpt2-scaled": GPT2Config(**gpt2, n_inner=160, activation_function="gelu",
+                                  scale_attn_weights=False, scale_attn_by_inverse_layer_idx=True,
+                                  reorder_and_upcast_attn=True, tie_word_embeddings=False),
+        "opt": OPTConfig(**opt),
     }
 
 
@@ -69,6 +83,15 @@ def train_tokenizer(text_file):
         show_progress=False))
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>",
                                    eos_token="</s>", pad_token="<pad>")
+
+
+def with_begin_token(tokenizer, token):
+    """The same tokenizer, which puts a token before each text, as OPT's does."""
+    tokenizer = copy.deepcopy(tokenizer)
+    tokenizer.bos_token = token
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{token} $A", special_tokens=[(token, tokenizer.convert_tokens_to_ids(token))])
+    return tokenizer
 
 
 def rows_of(tokenizer):
@@ -89,10 +112,12 @@ def randomise(model, seed):
     with torch.no_grad():
         for name, parameter in sorted(model.named_parameters()):
             noise = torch.randn(parameter.shape, generator=generator)
+            is_norm = ("norm" in name or ".ln_" in name) and name.endswith("weight")
+            is_embedding = "embed" in name or ".wte" in name or ".wpe" in name
             if parameter.dim() == 1:
-                parameter.copy_(1 + 0.2 * noise if "norm" in name else 0.1 * noise)
+                parameter.copy_(1 + 0.2 * noise if is_norm else 0.1 * noise)
             else:
-                size = 0.3 if "embed" in name else 1.2 / parameter.shape[-1] ** 0.5
+                size = 0.3 if is_embedding else 1.2 / parameter.shape[-1] ** 0.5
                 parameter.copy_(noise * size)
 
 
@@ -110,8 +135,9 @@ def make(name, configuration, tokenizer, folder, seed):
     golden = dict(input_ids=ids, labels=labels, logits=base.logits)
 
     adapted = get_peft_model(model, LoraConfig(
-        r=SETTINGS["rank"], lora_alpha=SETTINGS["alpha"], target_modules=PROJECTIONS,
-        task_type="CAUSAL_LM")).eval()
+        r=SETTINGS["rank"], lora_alpha=SETTINGS["alpha"],
+        target_modules=PROJECTIONS.get(configuration.model_type, LLAMA_PROJECTIONS),
+        fan_in_fan_out=configuration.model_type == "gpt2", task_type="CAUSAL_LM")).eval()
     trainable = sorted((n.replace(".default", ""), p)
                        for n, p in adapted.named_parameters() if p.requires_grad)
     generator = torch.Generator().manual_seed(seed + 1)
@@ -152,7 +178,8 @@ def main():
     torch.use_deterministic_algorithms(True)
     tokenizer = train_tokenizer(sys.argv[1])
     for seed, (name, configuration) in enumerate(configurations().items()):
-        make(name, configuration, tokenizer, out / name, 100 * (seed + 1))
+        own = with_begin_token(tokenizer, "</s>") if configuration.model_type == "opt" else tokenizer
+        make(name, configuration, own, out / name, 100 * (seed + 1))
         print(name)
 
 
