@@ -81,8 +81,8 @@ let modules: [Target] = [
   .target(
     name: "Simulation",
     dependencies: [
-      "Federation", "Runs", "Rounds", "Messages", "Updates", "Models", "Training", "Tensors",
-      "Files", "Randomness", "Digests",
+      "Federation", "Runs", "Rounds", "Messages", "Updates", "Models", "Checkpoints", "Training",
+      "Tensors", "Files", "Randomness", "Digests",
     ], swiftSettings: strict),
   .target(
     name: "Network",
@@ -94,7 +94,7 @@ let modules: [Target] = [
   .target(
     name: "RunFiles",
     dependencies: [
-      "Federation", "Training", "Models", "Updates", "Rounds", "Randomness",
+      "Federation", "Training", "Models", "Checkpoints", "Updates", "Rounds", "Randomness",
       .product(name: "Yams", package: "Yams"),
     ], swiftSettings: strict),
   .target(
@@ -160,8 +160,8 @@ let testTargets: [Target] = [
   tests(
     of: "Federation",
     [
-      "Training", "Models", "Tensors", "Updates", "Rounds", "Messages", "Runs", "Files",
-      "Digests", "Randomness", logging,
+      "Training", "Models", "Checkpoints", "Tensors", "Updates", "Rounds", "Messages", "Runs",
+      "Files", "Digests", "Randomness", logging,
     ]),
   tests(of: "Simulation", ["Federation", "Rounds", "Randomness"]),
   tests(
@@ -172,7 +172,8 @@ let testTargets: [Target] = [
       .product(name: "NIOPosix", package: "swift-nio"),
       .product(name: "NIOEmbedded", package: "swift-nio"),
     ]),
-  tests(of: "RunFiles", ["Federation", "Training", "Models", "Updates", "Rounds"]),
+  tests(
+    of: "RunFiles", ["Federation", "Training", "Models", "Checkpoints", "Updates", "Rounds"]),
   tests(of: "Programs", ["Rounds", "Simulation"]),
   .testTarget(
     name: "EndToEndTests", dependencies: ["tern", "tern-coordinator", "tern-worker"],

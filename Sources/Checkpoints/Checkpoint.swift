@@ -34,7 +34,8 @@ public struct Checkpoint: Sendable {
     var stored: [String: StoredTensor]
     if FileContents.isFolder(path) {
       configuration = try ModelConfiguration(huggingFace: "\(path)/config.json")
-      stored = try HuggingFaceFolder.tensors(in: path)
+      stored = try HuggingFaceFolder.completeNames(
+        of: HuggingFaceFolder.tensors(in: path), configuration)
       HuggingFaceFolder.settleHead(&configuration, &stored)
       source = .folder
     } else {

@@ -22,13 +22,29 @@ enum HuggingFaceFolder {
   static func settleHead(
     _ configuration: inout ModelConfiguration, _ tensors: inout [String: StoredTensor]
   ) {
-    let (embeddingName, headName) = ("model.embed_tokens.weight", "lm_head.weight")
+    let architecture = configuration.architecture
+    let (embeddingName, headName) = (
+      "\(architecture.embedding).weight", "\(architecture.head).weight"
+    )
     guard configuration.tiedHead, let head = tensors[headName] else { return }
     guard let embedding = tensors[embeddingName] else {
       tensors[embeddingName] = head
       return
     }
     configuration.tiedHead = embedding.isStored(as: head)
+  }
+
+  /// Gives tensors their whole names where the folder holds a model that was saved without its head,
+  /// as the first GPT-2s were: those lack the prefix, as in `h.0.ln_1.weight`.
+  static func completeNames(
+    of tensors: [String: StoredTensor], _ configuration: ModelConfiguration
+  ) -> [String: StoredTensor] {
+    let architecture = configuration.architecture
+    let whole = "\(architecture.embedding).weight"
+    guard tensors[whole] == nil, tensors[String(whole.dropFirst(architecture.prefix.count))] != nil
+    else { return tensors }
+    return Dictionary(
+      uniqueKeysWithValues: tensors.map { (architecture.prefix + $0, $1) })
   }
 
   /// The bytes of `tokenizer.json`.

@@ -13,7 +13,7 @@ extension ModelConfiguration {
 
     init(_ family: Family) {
       switch family {
-      case .llama: break
+      case .llama, .gpt2, .opt: break
       case .mistral:
         feedForwardWidth = 14336
         keyValueHeadCount = 8
@@ -38,9 +38,21 @@ extension ModelConfiguration {
 
   /// The configuration in an open `config.json`.
   init(_ file: ConfigurationFile) throws(CheckpointError) {
-    let family = try Self.family(file)
+    try Self.refuseQuantization(file)
+    switch try Self.family(file) {
+    case .gpt2: try self.init(gpt2: file)
+    case .opt: try self.init(opt: file)
+    case let family: try self.init(llama: file, family)
+    }
+  }
+
+  /// The configuration of a model that is built like Llama.
+  private init(llama file: ConfigurationFile, _ family: Family) throws(CheckpointError) {
     let defaults = Defaults(family)
-    try Self.refuseUnsupported(file)
+    let activation = try file.text("hidden_act", default: "silu")
+    guard activation == "silu" else {
+      throw .unsupported(path: file.path, what: "the activation '\(activation)'", supported: "silu")
+    }
     self.family = family
     width = try file.integer("hidden_size", default: 4096)
     layerCount = try file.integer("num_hidden_layers", default: 32)
@@ -65,12 +77,19 @@ extension ModelConfiguration {
     let mlpBias = try file.truth("mlp_bias", default: false)
     feedForwardBias = family == .llama && mlpBias
     queryKeyNorm = family == .qwen3
-    beginToken =
-      Self.isGiven("bos_token_id", file) ? try file.integer("bos_token_id") : defaults.beginToken
-    endTokens =
-      Self.isGiven("eos_token_id", file)
-      ? try file.integers("eos_token_id") ?? [] : defaults.endTokens
+    (beginToken, endTokens) = try Self.textTokens(
+      file, begin: defaults.beginToken, ends: defaults.endTokens)
     self = try checked(path: file.path)
+  }
+
+  /// The tokens that begin and end a text; an explicit null means that there is none.
+  static func textTokens(
+    _ file: ConfigurationFile, begin: Int?, ends: [Int]
+  ) throws(CheckpointError) -> (begin: Int?, ends: [Int]) {
+    (
+      isGiven("bos_token_id", file) ? try file.integer("bos_token_id") : begin,
+      isGiven("eos_token_id", file) ? try file.integers("eos_token_id") ?? [] : ends
+    )
   }
 
   private static func isGiven(_ key: String, _ file: ConfigurationFile) -> Bool {
@@ -89,17 +108,37 @@ extension ModelConfiguration {
     return family
   }
 
-  private static func refuseUnsupported(_ file: ConfigurationFile) throws(CheckpointError) {
-    let activation = try file.text("hidden_act", default: "silu")
-    guard activation == "silu" else {
-      throw .unsupported(path: file.path, what: "the activation '\(activation)'", supported: "silu")
-    }
+  private static func refuseQuantization(_ file: ConfigurationFile) throws(CheckpointError) {
     if let quantization = try file.object("quantization_config") {
       let method = try quantization.text("quant_method", default: "unnamed")
       throw .unsupported(
         path: file.path, what: "weights quantised by '\(method)'",
         supported: "F32, F16 and BF16 weights, and GGUF files")
     }
+  }
+
+  /// What stands between two matrices without gates.
+  static func activation(
+    _ file: ConfigurationFile, default standard: String
+  ) throws(CheckpointError) -> Activation {
+    switch try file.text("activation_function", default: standard) {
+    case "gelu": return .gelu
+    case "gelu_new", "gelu_pytorch_tanh", "gelu_fast": return .geluTanh
+    case "relu": return .relu
+    case let other:
+      throw .unsupported(
+        path: file.path, what: "the activation '\(other)'", supported: "gelu, gelu_new, relu")
+    }
+  }
+
+  /// The width of heads that share the model's width.
+  static func headWidth(
+    of width: Int, headCount: Int, _ file: ConfigurationFile
+  ) throws(CheckpointError) -> Int {
+    guard headCount > 0, width.isMultiple(of: headCount) else {
+      throw .malformed(path: file.path, what: "\(headCount) heads in a width of \(width)")
+    }
+    return width / headCount
   }
 
   /// Theta and scaling, from `rope_parameters` (transformers 5) or from `rope_scaling` and
@@ -173,7 +212,7 @@ extension ModelConfiguration {
     _ file: ConfigurationFile, family: Family, layerCount: Int
   ) throws(CheckpointError) -> Int? {
     switch family {
-    case .llama: return nil
+    case .llama, .gpt2, .opt: return nil
     case .mistral:
       return isGiven("sliding_window", file) ? try file.integer("sliding_window") : 4096
     case .qwen2, .qwen3: break

@@ -1,10 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a decoder of the Llama family looks like: everything but its weights.
+/// What a decoder looks like: everything but its weights.
 public struct ModelConfiguration: Hashable, Codable, Sendable {
   /// The families that Tern computes.
   public enum Family: String, Codable, CaseIterable, Sendable {
-    case llama, mistral, qwen2, qwen3
+    case llama, mistral, qwen2, qwen3, gpt2, opt
+  }
+
+  /// What a feed-forward part does between its matrices.
+  public enum Activation: String, Codable, Sendable {
+    /// silu(gate) up, the outputs of two matrices.
+    case swiglu
+    /// GELU in its form with tanh.
+    case geluTanh = "gelu-tanh"
+    /// GELU, with the error function.
+    case gelu
+    /// The positive part.
+    case relu
+
+    /// Whether there are gates beside what is activated.
+    public var isGated: Bool { self == .swiglu }
   }
 
   /// How the frequencies of the rotary embedding are changed for longer contexts.
@@ -29,14 +44,16 @@ public struct ModelConfiguration: Hashable, Codable, Sendable {
   public var headCount: Int
   /// The number of key and value heads; divides `headCount`.
   public var keyValueHeadCount: Int
-  /// The width of one head (`head_dim`), even.
+  /// The width of one head (`head_dim`), even where heads are turned.
   public var headWidth: Int
   /// The width of the feed-forward part (`intermediate_size`).
   public var feedForwardWidth: Int
-  /// What RMSNorm adds to the mean square.
+  /// What stands between the matrices of the feed-forward part.
+  public var activation = Activation.swiglu
+  /// What norms add to the mean square.
   public var normEpsilon: Float
-  /// The base of the rotary embedding's wavelengths.
-  public var ropeTheta: Double
+  /// The base of the rotary embedding's wavelengths, where there is one.
+  public var ropeTheta = 10_000.0
   /// The rotary embedding's scaling, if any.
   public var ropeScaling: RopeScaling?
   /// What each frequency of the rotary embedding is divided by, `headWidth / 2` of them, where the
@@ -50,10 +67,14 @@ public struct ModelConfiguration: Hashable, Codable, Sendable {
   public var queryKeyValueBias: Bool
   /// Whether the attention's output projection has a bias.
   public var outputBias: Bool
-  /// Whether the three feed-forward projections have a bias.
+  /// Whether the feed-forward projections have a bias.
   public var feedForwardBias: Bool
   /// Whether queries and keys are normalised head by head.
   public var queryKeyNorm: Bool
+  /// Whether scores of attention are divided by the root of the heads' width.
+  public var scalesScoresByWidth = true
+  /// Whether scores of block i are divided by i + 1.
+  public var scalesScoresByLayer = false
   /// The longest sequence that the model was made for.
   public var contextLength: Int
   /// The token that begins a text, if there is one.
@@ -63,48 +84,6 @@ public struct ModelConfiguration: Hashable, Codable, Sendable {
 }
 
 extension ModelConfiguration {
-  /// The name and shape of every tensor that the model is made of, in Hugging Face's notation.
-  ///
-  /// A tied head has no tensor of its own.
-  public var tensorShapes: [(name: String, shape: [Int])] {
-    var shapes = [("model.embed_tokens.weight", [vocabularySize, width])]
-    let blockShapes = blockShapes
-    for layer in 0..<layerCount {
-      shapes += blockShapes.map { ("model.layers.\(layer).\($0)", $1) }
-    }
-    shapes.append(("model.norm.weight", [width]))
-    if !tiedHead { shapes.append(("lm_head.weight", [vocabularySize, width])) }
-    return shapes
-  }
-
-  /// The tensors of one block.
-  private var blockShapes: [(String, [Int])] {
-    let queryWidth = headCount * headWidth
-    let keyWidth = keyValueHeadCount * headWidth
-    let projections = [
-      ("self_attn.q_proj", queryWidth, width, queryKeyValueBias),
-      ("self_attn.k_proj", keyWidth, width, queryKeyValueBias),
-      ("self_attn.v_proj", keyWidth, width, queryKeyValueBias),
-      ("self_attn.o_proj", width, queryWidth, outputBias),
-      ("mlp.gate_proj", feedForwardWidth, width, feedForwardBias),
-      ("mlp.up_proj", feedForwardWidth, width, feedForwardBias),
-      ("mlp.down_proj", width, feedForwardWidth, feedForwardBias),
-    ]
-    var shapes = [
-      ("input_layernorm.weight", [width]), ("post_attention_layernorm.weight", [width]),
-    ]
-    if queryKeyNorm {
-      shapes += [
-        ("self_attn.q_norm.weight", [headWidth]), ("self_attn.k_norm.weight", [headWidth]),
-      ]
-    }
-    for (name, rows, columns, hasBias) in projections {
-      shapes.append(("\(name).weight", [rows, columns]))
-      if hasBias { shapes.append(("\(name).bias", [rows])) }
-    }
-    return shapes
-  }
-
   /// Checks what the rest of the program relies on.
   ///
   /// - Throws: `malformed`, naming `path` and the first value out of range.
@@ -127,7 +106,7 @@ extension ModelConfiguration {
       throw .malformed(
         path: path, what: "\(headCount) heads cannot share \(keyValueHeadCount) key-value heads")
     }
-    guard headWidth.isMultiple(of: 2) else {
+    guard headWidth.isMultiple(of: 2) || architecture.positions != .rotary else {
       throw .malformed(path: path, what: "an odd head width of \(headWidth)")
     }
     guard normEpsilon.isFinite, normEpsilon >= 0, ropeTheta.isFinite, ropeTheta > 0 else {

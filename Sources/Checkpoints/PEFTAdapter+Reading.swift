@@ -37,7 +37,8 @@ extension PEFTAdapter {
       }
       modules.append(try Module(name: name, a: a, b: b, file: file, configuration))
     }
-    self.init(modules: modules, baseModel: configuration.baseModel)
+    self.init(
+      modules: modules, baseModel: configuration.baseModel, fanInFanOut: configuration.fanInFanOut)
   }
 }
 

@@ -53,7 +53,7 @@ extension PEFTAdapter {
       ("alpha_pattern", .object([])),
       ("base_model_name_or_path", baseModel.map { .string($0) } ?? .null),
       ("bias", .string("none")),
-      ("fan_in_fan_out", .boolean(false)),
+      ("fan_in_fan_out", .boolean(fanInFanOut)),
       ("inference_mode", .boolean(true)),
       ("init_lora_weights", .boolean(true)),
       ("lora_alpha", .integer(alpha)),
@@ -70,29 +70,49 @@ extension PEFTAdapter {
     return .object(members.map { JSONValue.Member(name: $0, value: $1) })
   }
 
-  /// The modules' last names where every layer from the first on has the same ones; otherwise full
-  /// paths, since PEFT would adapt the other layers too.
+  /// The modules' names inside their layers where every layer from the first on has the same ones;
+  /// otherwise full paths, since PEFT would adapt the other layers too.
   private var targetModules: [String] {
-    let projections = Set(modules.map(\.lastName))
-    let layers = Dictionary(grouping: modules, by: \.layerPrefix)
+    let places = modules.map { LayerPlace($0.name) }
+    let paths = Set(places.map(\.path))
+    let layers = Dictionary(grouping: places, by: \.layer)
     let isUniform =
-      layers.count > 0
-      && layers.values.allSatisfy { Set($0.map(\.lastName)) == projections }
-      && layers.keys.sorted() == (0..<layers.count).map { "model.layers.\($0)" }.sorted()
-    return isUniform ? projections.sorted() : modules.map(\.name).sorted()
+      layers.values.allSatisfy { Set($0.map(\.path)) == paths }
+      && Set(layers.keys) == Set((0..<layers.count).map { "\(places[0].list).\($0)" })
+    return isUniform
+      ? Set(paths.map { Self.shortName(of: $0, among: paths) }).sorted()
+      : modules.map(\.name).sorted()
+  }
+
+  /// The last part of a path, unless PEFT would then also adapt what is called the same and is not
+  /// among `paths`.
+  private static func shortName(of path: String, among paths: Set<String>) -> String {
+    guard let last = path.split(separator: ".").last else { return path }
+    let homonyms = Architecture.all.flatMap(\.linearLayers).map(\.path)
+      .filter { $0.hasSuffix(".\(last)") && !paths.contains($0) }
+    return homonyms.isEmpty ? String(last) : path
+  }
+}
+
+/// Where a module is: `model.layers.3.self_attn.q_proj` is `self_attn.q_proj` of `model.layers`' 3.
+private struct LayerPlace {
+  /// The list of layers.
+  let list: String
+  /// The list with the layer's number.
+  let layer: String
+  /// The path inside the layer.
+  let path: String
+
+  init(_ name: String) {
+    let parts = name.split(separator: ".")
+    let number = parts.firstIndex { Int($0) != nil } ?? parts.count - 1
+    list = parts[..<number].joined(separator: ".")
+    layer = parts[...number].joined(separator: ".")
+    path = parts[(number + 1)...].joined(separator: ".")
   }
 }
 
 extension PEFTAdapter.Module {
-  fileprivate var lastName: String {
-    String(name.split(separator: ".").last ?? "")
-  }
-
-  /// The path up to the layer's number.
-  fileprivate var layerPrefix: String {
-    name.split(separator: ".").prefix(3).joined(separator: ".")
-  }
-
   fileprivate func paddedA(rank wanted: Int) -> [Float] {
     a + [Float](repeating: 0, count: (wanted - rank) * inputWidth)
   }

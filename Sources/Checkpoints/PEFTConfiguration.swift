@@ -6,6 +6,7 @@
 /// computes are refused by name.
 struct PEFTConfiguration {
   let baseModel: String?
+  let fanInFanOut: Bool
   private let file: ConfigurationFile
   private let rank: Int
   private let alpha: Double
@@ -23,6 +24,7 @@ struct PEFTConfiguration {
     rank = try file.integer("r", default: 8)
     alpha = try file.number("lora_alpha", default: 8)
     scalesByRoot = try file.truth("use_rslora", default: false)
+    fanInFanOut = try file.truth("fan_in_fan_out", default: false)
     let baseModel = try file.text("base_model_name_or_path", default: "")
     self.baseModel = baseModel.isEmpty ? nil : baseModel
     var ranks: [(ModulePattern, Int)] = []

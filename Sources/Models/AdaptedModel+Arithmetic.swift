@@ -28,9 +28,8 @@ extension AdaptedModel {
     for layer in 0..<configuration.layerCount {
       for site in Site.allCases {
         let rows = Double(rowCount(of: batch, layer, site))
-        for projection in site.projections {
-          let (outputs, inputs) = configuration.shape(of: projection)
-          let product = 2 * rows * Double(outputs * inputs)
+        for linear in configuration.linearLayers(at: site) {
+          let product = 2 * rows * Double(linear.outputWidth * linear.inputWidth)
           forward += product
           if needsInputGradient(layer, site) { backward += product }
         }
@@ -40,7 +39,8 @@ extension AdaptedModel {
       if needsInputGradient(layer, .attentionOutput) { backward += 10 * pairs * headWidths }
     }
     for placed in modules {
-      let (module, site) = (placed.module, placed.site)
+      let module = placed.module
+      let site = Site(of: module.linear)
       let unit = 2 * Double(rowCount(of: batch, module.layer, site) * module.rank)
       forward += unit * Double(module.inputWidth + module.outputWidth)
       // B's gradient, the gradient of what A gives, A's, and the input's.
@@ -74,14 +74,5 @@ extension AdaptedModel {
     guard let lowest = lowestAdaptedLayer, layer >= lowest else { return false }
     guard layer == lowest, let lowestSite = blocks[layer].lowestSite else { return true }
     return site > lowestSite
-  }
-}
-
-extension PlacedModule {
-  /// Where the module is in its block.
-  fileprivate var site: Site {
-    guard let site = Site.allCases.first(where: { $0.projections.contains(module.projection) })
-    else { preconditionFailure("\(module.projection) is at no site") }
-    return site
   }
 }

@@ -16,9 +16,8 @@ extension AdaptedModel {
     _ batch: BatchLayout, _ stream_RC: inout Matrix, _ scratch: inout Scratch,
     gradientWeight weight: Double?
   ) -> [Double] {
-    Kernels.normalize(
-      stream_RC, weight: base.finalNorm_C, epsilon: base.configuration.normEpsilon,
-      reciprocals: &scratch.headReciprocals, into: &scratch.normed_TC)
+    base.finalNorm.forward(
+      stream_RC, statistics: &scratch.headStatistics, into: &scratch.normed_TC)
     scratch.dNormed_TC.resize(rows: stream_RC.rowCount)
     var logProbabilities = [Double](repeating: 0, count: batch.predictions.count)
     var predictions = batch.predictions[...]
@@ -68,8 +67,8 @@ extension AdaptedModel {
     swap(&stream_RC, &scratch.dStream_TC)
     stream_RC.resize(rows: scratch.dStream_TC.rowCount)
     stream_RC.clear()
-    Kernels.addNormalizeGradient(
-      scratch.dNormed_TC, x: scratch.dStream_TC, weight: base.finalNorm_C,
-      reciprocals: scratch.headReciprocals, to: &stream_RC)
+    base.finalNorm.addGradient(
+      scratch.dNormed_TC, x: scratch.dStream_TC, statistics: scratch.headStatistics,
+      to: &stream_RC)
   }
 }

@@ -21,7 +21,7 @@ extension AdaptedModel {
           name: module.name, rank: module.rank, scale: module.scale, a: a,
           b: Array(adapter.values[placed.bOffset..<(placed.bOffset + bCount)]),
           inputWidth: module.inputWidth, outputWidth: module.outputWidth)
-      })
+      }, fanInFanOut: base.configuration.architecture.storesInputsFirst)
   }
 }
 
@@ -40,12 +40,11 @@ extension PEFTAdapter {
     }
     var matched: [(module: AdapterModule, factors: PEFTAdapter.Module)] = []
     for layer in 0..<configuration.layerCount {
-      for projection in Projection.allCases {
-        let name = "model.layers.\(layer).\(projection.path)"
+      for linear in configuration.linearLayers {
+        let name = "\(configuration.block(layer)).\(linear.path)"
         guard let factors = byName.removeValue(forKey: name) else { continue }
         let module = AdapterModule(
-          layer: layer, projection: projection, rank: factors.rank, scale: factors.scale,
-          in: configuration)
+          layer: layer, linear, rank: factors.rank, scale: factors.scale, in: configuration)
         try module.check(factors)
         matched.append((module, factors))
       }

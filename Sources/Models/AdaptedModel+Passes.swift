@@ -29,6 +29,8 @@ extension AdaptedModel {
     workspace.batch.set(batch)
     if let lowest { workspace.reserve(blocks: configuration.layerCount - lowest, configuration) }
     base.embedding_VC.gather(workspace.batch.tokens, into: &workspace.stream)
+    base.positions?.add(
+      workspace.batch.positions, to: &workspace.stream, in: &workspace.scratch.normed_TC)
     for layer in 0..<configuration.layerCount {
       let slot = workspace.slot(layer, from: lowest)
       block(layer).forward(
@@ -65,10 +67,15 @@ extension AdaptedModel {
   private func block(_ layer: Int) -> Block {
     Block(
       configuration: base.configuration, weights: base.blocks[layer], adapter: blocks[layer],
-      attention: base.attentionShape, isLast: layer == base.configuration.layerCount - 1)
+      attention: base.attentionShape(layer: layer),
+      isLast: layer == base.configuration.layerCount - 1)
   }
 
   private func check(_ batch: TokenBatch) {
+    let longest = batch.sequenceLengths.max() ?? 0
+    precondition(
+      longest <= base.configuration.positionCount ?? .max,
+      "a sequence of \(longest) tokens for \(base.configuration.positionCount ?? 0) positions")
     let vocabulary = 0..<Int32(base.configuration.vocabularySize)
     for token in batch.tokens {
       precondition(vocabulary.contains(token), "token \(token) of \(vocabulary.count)")

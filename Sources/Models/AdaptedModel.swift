@@ -20,6 +20,8 @@ public struct AdaptedModel: Sendable {
   /// A base with an adapter to be learned.
   ///
   /// With factors `.b`, every A is made from the seed and stays.
+  ///
+  /// - Precondition: the targets are layers of the model.
   public init(base: DecoderModel, lora: LoRAConfiguration) {
     let modules = lora.modules(of: base.configuration)
     let placed = PlacedModule.place(modules) {
@@ -76,7 +78,8 @@ public struct AdaptedModel: Sendable {
 
   /// The natural logarithm of the probability of each target, in order.
   ///
-  /// - Precondition: the adapter has this layout, tokens are in the vocabulary.
+  /// - Precondition: the adapter has this layout, tokens are in the vocabulary, and sequences no
+  ///   longer than the model's positions.
   public func logProbabilities(
     of batch: TokenBatch, adapter: ParameterVector, in workspace: inout Workspace
   ) -> [Float] {
@@ -85,7 +88,7 @@ public struct AdaptedModel: Sendable {
 
   /// The mean over all targets of minus the logarithm of their probability.
   ///
-  /// - Precondition: there is a target, the adapter has this layout, tokens are in the vocabulary.
+  /// - Precondition: there is a target, and as for the log-probabilities.
   public func loss(
     of batch: TokenBatch, adapter: ParameterVector, in workspace: inout Workspace
   ) -> Double {

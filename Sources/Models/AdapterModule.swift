@@ -5,26 +5,27 @@ public import Tensors
 
 /// One adapted linear layer of a model.
 struct AdapterModule: Hashable, Sendable {
+  /// The block's number.
   let layer: Int
-  let projection: Projection
+  let linear: LinearLayer
   let rank: Int
   let scale: Float
-  let inputWidth: Int
-  let outputWidth: Int
+  /// The linear layer's path in the model, as PEFT names it.
+  let name: String
+
+  var inputWidth: Int { linear.inputWidth }
+  var outputWidth: Int { linear.outputWidth }
 
   init(
-    layer: Int, projection: Projection, rank: Int, scale: Float,
+    layer: Int, _ linear: LinearLayer, rank: Int, scale: Float,
     in configuration: ModelConfiguration
   ) {
     self.layer = layer
-    self.projection = projection
+    self.linear = linear
     self.rank = rank
     self.scale = scale
-    (outputWidth, inputWidth) = configuration.shape(of: projection)
+    name = "\(configuration.block(layer)).\(linear.path)"
   }
-
-  /// The layer's path in the model, as PEFT names it.
-  var name: String { "model.layers.\(layer).\(projection.path)" }
 
   /// The tensors that are learned, A before B.
   func tensors(_ factors: LoRAConfiguration.Factors) -> [(name: String, shape: [Int])] {
@@ -37,44 +38,50 @@ struct AdapterModule: Hashable, Sendable {
   ///
   /// The same bits everywhere, and the same whichever other modules are adapted.
   func initialA(seed: UInt64) -> [Float] {
-    let index = layer * Projection.allCases.count + projection.index
+    let index = layer * Projection.allCases.count + linear.projections[0].index
     var stream = RandomStream(Seed(seed).derived("lora A", UInt64(index)))
     let bound = Float(1 / Double(inputWidth).squareRoot())
     return (0..<(rank * inputWidth)).map { _ in stream.uniform(bound: bound) }
   }
 }
 
-extension Projection {
-  /// The place in canonical order.
-  var index: Int { Self.allCases.firstIndex(of: self) ?? 0 }
-}
-
-extension ModelConfiguration {
-  /// The extents of a projection's weights: outputs, inputs.
-  func shape(of projection: Projection) -> (outputs: Int, inputs: Int) {
-    switch projection {
-    case .query: (headCount * headWidth, width)
-    case .key, .value: (keyValueHeadCount * headWidth, width)
-    case .output: (width, headCount * headWidth)
-    case .gate, .up: (feedForwardWidth, width)
-    case .down: (width, feedForwardWidth)
-    }
-  }
-}
-
 extension LoRAConfiguration {
   /// The adapted layers of a model: by block, then in canonical order.
+  ///
+  /// - Precondition: the targets are such layers.
   func modules(of configuration: ModelConfiguration) -> [AdapterModule] {
-    (0..<configuration.layerCount).flatMap { layer in
-      targets.map {
-        AdapterModule(layer: layer, projection: $0, rank: rank, scale: scale, in: configuration)
-      }
+    let linears = linears(of: configuration)
+    precondition(
+      missingTarget(in: configuration) == nil, "\(targets) of \(linears.map(\.path))")
+    return (0..<configuration.layerCount).flatMap { layer in
+      linears.map { AdapterModule(layer: layer, $0, rank: rank, scale: scale, in: configuration) }
     }
+  }
+
+  private func linears(of configuration: ModelConfiguration) -> [LinearLayer] {
+    configuration.linearLayers.filter { $0.projections.allSatisfy(targets.contains) }
+  }
+
+  /// Refuses targets that a model does not have, or not as layers of their own; all projections are
+  /// as many as there are.
+  public func check(_ configuration: ModelConfiguration) throws(ModelError) {
+    guard let missing = missingTarget(in: configuration) else { return }
+    throw .unknownTarget(
+      missing.rawValue, family: configuration.family.rawValue,
+      known: configuration.linearLayers.map(\.path))
+  }
+
+  private func missingTarget(in configuration: ModelConfiguration) -> Projection? {
+    guard targets != Projection.allCases else { return nil }
+    let covered = linears(of: configuration).flatMap(\.projections)
+    return targets.first { !covered.contains($0) }
   }
 
   /// Where the learned tensors lie, known without loading any weights.
   ///
   /// Names are PEFT's; order is by block, then projection, A before B.
+  ///
+  /// - Precondition: the targets are layers of the model.
   public func layout(for configuration: ModelConfiguration) -> ParameterLayout {
     ParameterLayout(modules(of: configuration).flatMap { $0.tensors(factors) })
   }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Legend: T tokens, R rows with targets, C width, W queries + keys + values, Q all query heads,
-// F feed-forward width, G = 2F gates and ups.
+// F feed-forward width, G = F ups, or 2F gates and ups.
+internal import Checkpoints
 internal import Tensors
 
 extension Block {
@@ -52,33 +53,33 @@ extension Block {
     _ step: Step, _ stream: Matrix, _ saved: inout SavedBlock, _ scratch: inout Scratch,
     _ gradient: inout [Float]
   ) {
-    if learnsA(step.site) { Kernels.swiglu(saved.gateUp_TG, into: &scratch.activation_TF) }
+    if learnsA(step.site) {
+      configuration.activation.forward(saved.gateUp_TG, into: &scratch.activation_TF)
+    }
     backward(
       step, weights.down, stream, x: scratch.activation_TF, saved, lowered: &scratch.dLowered_TK,
       tile: &scratch.tile,
       into: &scratch.dActivation_TF, &gradient)
     if step.needsInput {
-      Kernels.replaceBySwigluGradient(scratch.dActivation_TF, &saved.gateUp_TG)
+      configuration.activation.replaceByGradient(scratch.dActivation_TF, &saved.gateUp_TG)
     }
   }
 
-  /// Through gate and up projections and their norm, to the stream between the two parts.
+  /// Through what is activated and its norm, to the stream between the two parts.
   private func feedForward(
     _ step: Step, _ stream: inout Matrix, _ saved: SavedBlock, _ scratch: inout Scratch,
     _ gradient: inout [Float]
   ) {
     if learnsA(step.site) {
-      Kernels.normalizeAgain(
-        saved.middle_TC, weight: weights.feedForwardNorm_C, reciprocals: saved.middleReciprocals,
-        into: &scratch.normed_TC)
+      weights.feedForwardNorm.again(
+        saved.middle_TC, statistics: saved.middleStatistics, into: &scratch.normed_TC)
     }
     backward(
       step, weights.gateUp, saved.gateUp_TG, x: scratch.normed_TC, saved,
       lowered: &scratch.dLowered_TK, tile: &scratch.tile, into: &scratch.dNormed_TC, &gradient)
     guard step.needsInput else { return }
-    Kernels.addNormalizeGradient(
-      scratch.dNormed_TC, x: saved.middle_TC, weight: weights.feedForwardNorm_C,
-      reciprocals: saved.middleReciprocals, to: &stream)
+    weights.feedForwardNorm.addGradient(
+      scratch.dNormed_TC, x: saved.middle_TC, statistics: saved.middleStatistics, to: &stream)
   }
 
   /// Through the output projection, back to all tokens.
@@ -122,17 +123,15 @@ extension Block {
       positions: batch.positions, table: batch.table, back: true)
     normalizeHeadsBackward(saved, &scratch.dqkv_TW)
     if learnsA(step.site) {
-      Kernels.normalizeAgain(
-        saved.input_TC, weight: weights.attentionNorm_C, reciprocals: saved.inputReciprocals,
-        into: &scratch.normed_TC)
+      weights.attentionNorm.again(
+        saved.input_TC, statistics: saved.inputStatistics, into: &scratch.normed_TC)
     }
     backward(
       step, weights.queryKeyValue, scratch.dqkv_TW, x: scratch.normed_TC, saved,
       lowered: &scratch.dLowered_TK, tile: &scratch.tile, into: &scratch.dNormed_TC, &gradient)
     guard step.needsInput else { return }
-    Kernels.addNormalizeGradient(
-      scratch.dNormed_TC, x: saved.input_TC, weight: weights.attentionNorm_C,
-      reciprocals: saved.inputReciprocals, to: &stream)
+    weights.attentionNorm.addGradient(
+      scratch.dNormed_TC, x: saved.input_TC, statistics: saved.inputStatistics, to: &stream)
   }
 
   private func normalizeHeadsBackward(_ saved: SavedBlock, _ dqkv_TW: inout Matrix) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Legend: T tokens, R rows with targets, C width, W queries + keys + values, Q all query heads,
-// F feed-forward width, G = 2F gates and ups.
+// F feed-forward width, G = F ups, or 2F gates and ups.
 internal import Checkpoints
 internal import Tensors
 
@@ -56,23 +56,21 @@ struct Block {
     } else {
       Kernels.add(saved.input_TC, to: &saved.middle_TC)
     }
-    Kernels.normalize(
-      saved.middle_TC, weight: weights.feedForwardNorm_C, epsilon: configuration.normEpsilon,
-      reciprocals: &saved.middleReciprocals, into: &scratch.normed_TC)
+    weights.feedForwardNorm.forward(
+      saved.middle_TC, statistics: &saved.middleStatistics, into: &scratch.normed_TC)
     weights.gateUp.forward(
       scratch.normed_TC, adapter[.feedForwardInput], parameters,
       lowered: &saved.lowered_TK[Site.feedForwardInput.rawValue], tile: &scratch.tile,
       into: &saved.gateUp_TG)
-    Kernels.swiglu(saved.gateUp_TG, into: &scratch.activation_TF)
+    configuration.activation.forward(saved.gateUp_TG, into: &scratch.activation_TF)
   }
 
   private func attend(
     _ batch: BatchLayout, _ parameters: [Float], _ saved: inout SavedBlock,
     _ scratch: inout Scratch
   ) {
-    Kernels.normalize(
-      saved.input_TC, weight: weights.attentionNorm_C, epsilon: configuration.normEpsilon,
-      reciprocals: &saved.inputReciprocals, into: &scratch.normed_TC)
+    weights.attentionNorm.forward(
+      saved.input_TC, statistics: &saved.inputStatistics, into: &scratch.normed_TC)
     weights.queryKeyValue.forward(
       scratch.normed_TC, adapter[.attentionInput], parameters,
       lowered: &saved.lowered_TK[Site.attentionInput.rawValue], tile: &scratch.tile,

@@ -52,12 +52,11 @@ extension SiteAdapter {
     var parts: [Part] = []
     var frozen: [Float] = []
     var (column, rank) = (0, 0)
-    for projection in site.projections {
-      let outputs = configuration.shape(of: projection).outputs
+    let layers = configuration.linearLayers(at: site)
+    for layer in layers {
+      let outputs = layer.outputWidth
       defer { column += outputs }
-      guard let placed = modules.first(where: { $0.module.projection == projection }) else {
-        continue
-      }
+      guard let placed = modules.first(where: { $0.module.linear == layer }) else { continue }
       parts.append(
         Part(
           columns: column..<(column + outputs), ranks: rank..<(rank + placed.module.rank),
@@ -67,7 +66,7 @@ extension SiteAdapter {
     }
     guard !parts.isEmpty else { return nil }
     self.parts = parts
-    inputWidth = configuration.shape(of: site.projections[0]).inputs
+    inputWidth = layers[0].inputWidth
     frozenA_KI = frozen.isEmpty ? nil : Matrix(frozen, rows: rank, columns: inputWidth)
   }
 }

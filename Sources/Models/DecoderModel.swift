@@ -2,7 +2,7 @@
 public import Checkpoints
 public import Tensors
 
-/// A frozen decoder of the Llama family: its configuration and its weights.
+/// A frozen decoder: its configuration and its weights.
 ///
 /// Immutable, and shared by all who compute with it. Matrices stay in the checkpoint's files as they
 /// are stored there, which must not change meanwhile; norms and biases are floats in memory.
@@ -16,8 +16,10 @@ public final class DecoderModel: Sendable {
   public var arithmetic: ProductArithmetic { head_VC.arithmetic }
 
   let embedding_VC: FrozenMatrix
+  /// What is added to the embedding of tokens, where positions are learned.
+  let positions: LearnedPositions?
   let blocks: [BlockWeights]
-  let finalNorm_C: [Float]
+  let finalNorm: FrozenNorm
   let head_VC: FrozenMatrix
 
   /// Looks at all weights of a checkpoint once.
@@ -25,22 +27,26 @@ public final class DecoderModel: Sendable {
   /// - Throws: if a tensor is missing or has a value that is not finite.
   public init(_ checkpoint: Checkpoint) throws(CheckpointError) {
     configuration = checkpoint.configuration
-    embedding_VC = try FrozenMatrix(checkpoint, ["model.embed_tokens.weight"])
+    let architecture = configuration.architecture
+    embedding_VC = try FrozenMatrix(checkpoint, ["\(architecture.embedding).weight"])
+    positions = try LearnedPositions(checkpoint)
     var blocks: [BlockWeights] = []
     for layer in 0..<configuration.layerCount {
       blocks.append(try BlockWeights(checkpoint, layer: layer))
     }
     self.blocks = blocks
-    finalNorm_C = try checkpoint.floats(of: "model.norm.weight")
+    finalNorm = try FrozenNorm(checkpoint, architecture.finalNorm)
     head_VC =
-      configuration.tiedHead ? embedding_VC : try FrozenMatrix(checkpoint, ["lm_head.weight"])
+      configuration.tiedHead
+      ? embedding_VC : try FrozenMatrix(checkpoint, ["\(architecture.head).weight"])
   }
 
   private init(_ model: DecoderModel, arithmetic: ProductArithmetic) {
     configuration = model.configuration
     embedding_VC = model.embedding_VC.computing(in: arithmetic)
     blocks = model.blocks.map { $0.computing(in: arithmetic) }
-    finalNorm_C = model.finalNorm_C
+    finalNorm = model.finalNorm
+    positions = model.positions
     head_VC = model.head_VC.computing(in: arithmetic)
   }
 
@@ -51,14 +57,37 @@ public final class DecoderModel: Sendable {
 
   /// All matrices, each once.
   var matrices: [FrozenMatrix] {
-    [embedding_VC] + blocks.flatMap(\.matrices) + (configuration.tiedHead ? [] : [head_VC])
+    [embedding_VC] + (positions.map { [$0.table_PC] } ?? []) + blocks.flatMap(\.matrices)
+      + (configuration.tiedHead ? [] : [head_VC])
   }
 
-  /// How attention reads the rows of queries, keys and values.
-  var attentionShape: AttentionShape {
+  /// How attention of a block reads the rows of queries, keys and values.
+  func attentionShape(layer: Int) -> AttentionShape {
     AttentionShape(
       headCount: configuration.headCount, keyValueHeadCount: configuration.keyValueHeadCount,
-      headWidth: configuration.headWidth, window: configuration.slidingWindow)
+      headWidth: configuration.headWidth, window: configuration.slidingWindow,
+      scalesByWidth: configuration.scalesScoresByWidth,
+      divisor: configuration.scalesScoresByLayer ? layer + 1 : 1)
+  }
+}
+
+/// A table of learned positions.
+struct LearnedPositions: Sendable {
+  let table_PC: FrozenMatrix
+  private let first: Int32
+
+  /// The table of a model; nil if it has none.
+  init?(_ checkpoint: Checkpoint) throws(CheckpointError) {
+    guard case .learned(let table, let first) = checkpoint.configuration.architecture.positions
+    else { return nil }
+    table_PC = try FrozenMatrix(checkpoint, ["\(table).weight"])
+    self.first = Int32(first)
+  }
+
+  /// x += the rows of `positions`; the rows are put into `room`.
+  func add(_ positions: [Int32], to x_TC: inout Matrix, in room_TC: inout Matrix) {
+    table_PC.gather(positions.map { first + $0 }, into: &room_TC)
+    Kernels.add(room_TC, to: &x_TC)
   }
 }
 
@@ -66,14 +95,18 @@ public final class DecoderModel: Sendable {
 struct FrozenLinear: Sendable {
   private(set) var weights: FrozenMatrix
   let bias: [Float]?
+  /// Whether the weights are W^T as they are stored, [inputs, outputs].
+  let isStoredTransposed: Bool
 
-  /// Puts the weights, and biases if there are any, of some layers one under the other.
-  init(
-    _ checkpoint: Checkpoint, layer: Int, _ projections: [Projection], hasBias: Bool
-  ) throws(CheckpointError) {
-    let names = projections.map { "model.layers.\(layer).\($0.path)" }
+  /// Puts the weights, and biases if there are any, of the layers of a site one under the other.
+  init(_ checkpoint: Checkpoint, layer: Int, at site: Site) throws(CheckpointError) {
+    let configuration = checkpoint.configuration
+    let layers = configuration.linearLayers(at: site)
+    let names = layers.map { "\(configuration.block(layer)).\($0.path)" }
+    isStoredTransposed = configuration.architecture.storesInputsFirst
+    precondition(layers.count == 1 || !isStoredTransposed, "\(names) one under the other")
     weights = try FrozenMatrix(checkpoint, names.map { "\($0).weight" })
-    guard hasBias else {
+    guard layers[0].hasBias else {
       bias = nil
       return
     }
@@ -92,34 +125,31 @@ struct FrozenLinear: Sendable {
 
 /// The frozen weights of one block.
 struct BlockWeights: Sendable {
-  let attentionNorm_C: [Float]
+  let attentionNorm: FrozenNorm
   private(set) var queryKeyValue: FrozenLinear
   /// The norms' weights of queries and of keys, if heads are normalised.
   let headNorms: (query: [Float], key: [Float])?
   private(set) var output: FrozenLinear
-  let feedForwardNorm_C: [Float]
+  let feedForwardNorm: FrozenNorm
+  /// What is activated, after its gates if there are any.
   private(set) var gateUp: FrozenLinear
   private(set) var down: FrozenLinear
 
   init(_ checkpoint: Checkpoint, layer: Int) throws(CheckpointError) {
     let configuration = checkpoint.configuration
-    let prefix = "model.layers.\(layer)"
-    attentionNorm_C = try checkpoint.floats(of: "\(prefix).input_layernorm.weight")
-    queryKeyValue = try FrozenLinear(
-      checkpoint, layer: layer, [.query, .key, .value], hasBias: configuration.queryKeyValueBias)
+    let (architecture, block) = (configuration.architecture, configuration.block(layer))
+    attentionNorm = try FrozenNorm(checkpoint, "\(block).\(architecture.attentionNorm)")
+    queryKeyValue = try FrozenLinear(checkpoint, layer: layer, at: .attentionInput)
     headNorms =
       configuration.queryKeyNorm
       ? (
-        try checkpoint.floats(of: "\(prefix).self_attn.q_norm.weight"),
-        try checkpoint.floats(of: "\(prefix).self_attn.k_norm.weight")
+        try checkpoint.floats(of: "\(block).self_attn.q_norm.weight"),
+        try checkpoint.floats(of: "\(block).self_attn.k_norm.weight")
       ) : nil
-    output = try FrozenLinear(
-      checkpoint, layer: layer, [.output], hasBias: configuration.outputBias)
-    feedForwardNorm_C = try checkpoint.floats(of: "\(prefix).post_attention_layernorm.weight")
-    gateUp = try FrozenLinear(
-      checkpoint, layer: layer, [.gate, .up], hasBias: configuration.feedForwardBias)
-    down = try FrozenLinear(
-      checkpoint, layer: layer, [.down], hasBias: configuration.feedForwardBias)
+    output = try FrozenLinear(checkpoint, layer: layer, at: .attentionOutput)
+    feedForwardNorm = try FrozenNorm(checkpoint, "\(block).\(architecture.feedForwardNorm)")
+    gateUp = try FrozenLinear(checkpoint, layer: layer, at: .feedForwardInput)
+    down = try FrozenLinear(checkpoint, layer: layer, at: .feedForwardOutput)
   }
   /// All matrices.
   var matrices: [FrozenMatrix] { [queryKeyValue, output, gateUp, down].map(\.weights) }

@@ -10,7 +10,11 @@ extension FrozenLinear {
     tile: inout TileRoom, into y_TO: inout Matrix
   ) {
     y_TO.resize(rows: x_TI.rowCount)
-    weights.multiply(x_TI, into: &y_TO, in: &tile)
+    if isStoredTransposed {
+      weights.multiplyTransposed(x_TI, into: &y_TO, in: &tile)
+    } else {
+      weights.multiply(x_TI, into: &y_TO, in: &tile)
+    }
     if let bias { Kernels.add(bias, toRowsOf: &y_TO) }
     guard let adapter else { return }
     adapter.lower(x_TI, parameters, into: &u_TK)
@@ -27,7 +31,11 @@ extension FrozenLinear {
   ) {
     if inputGradient {
       dx_TI.resize(rows: dy_TO.rowCount)
-      weights.multiplyTransposed(dy_TO, into: &dx_TI, in: &tile)
+      if isStoredTransposed {
+        weights.multiply(dy_TO, into: &dx_TI, in: &tile)
+      } else {
+        weights.multiplyTransposed(dy_TO, into: &dx_TI, in: &tile)
+      }
     }
     guard let adapter else { return }
     adapter.addGradientOfB(dy_TO, u_TK, to: &gradient)

@@ -1,23 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-
-/// The linear layers of a block that an adapter can change.
-public enum Projection: String, CaseIterable, Codable, Sendable {
-  case query = "q_proj"
-  case key = "k_proj"
-  case value = "v_proj"
-  case output = "o_proj"
-  case gate = "gate_proj"
-  case up = "up_proj"
-  case down = "down_proj"
-
-  /// The layer's path inside its block, as in `self_attn.q_proj`.
-  public var path: String {
-    switch self {
-    case .query, .key, .value, .output: "self_attn.\(rawValue)"
-    case .gate, .up, .down: "mlp.\(rawValue)"
-    }
-  }
-}
+public import Checkpoints
 
 /// A low-rank adapter to be learned: W x + (alpha / rank) B A x on some projections of each block.
 ///
@@ -35,7 +17,7 @@ public struct LoRAConfiguration: Hashable, Codable, Sendable {
   public let rank: Int
   /// What products are scaled with, times the rank.
   public let alpha: Float
-  /// The adapted projections, each once, in canonical order.
+  /// The adapted projections, each once, in canonical order; all of them are all that a model has.
   public let targets: [Projection]
   /// Which factors are learned.
   public let factors: Factors

@@ -121,17 +121,18 @@ extension AdaptedModel {
   /// The floats of a `SavedBlock` after the forward of `layer`.
   private func savedCount(of extent: BatchExtent, layer: Int) -> Int {
     let configuration = base.configuration
-    let shape = base.attentionShape
+    let shape = base.attentionShape(layer: 0)
     let isLast = layer == configuration.layerCount - 1
     let (tokens, rows) = (extent.tokenCount, isLast ? extent.targetRowCount : extent.tokenCount)
+    let statistics = base.finalNorm.statisticCount
     let headNorms =
       configuration.queryKeyNorm
       ? shape.rowWidth + shape.headCount + shape.keyValueHeadCount : 0
     var count =
       tokens
-      * (configuration.width + 1 + headNorms + shape.rowWidth + 2 * shape.headCount
+      * (configuration.width + statistics + headNorms + shape.rowWidth + 2 * shape.headCount
         + shape.queryWidth)
-    count += rows * (configuration.width + 1 + 2 * configuration.feedForwardWidth)
+    count += rows * (configuration.width + statistics + configuration.activatedWidth)
     for site in Site.allCases {
       let ranks = blocks[layer][site]?.rankCount ?? 0
       count += (site == .attentionInput ? tokens : rows) * ranks
@@ -142,7 +143,7 @@ extension AdaptedModel {
   /// The floats of the stream and of a `Scratch` after a step.
   private func scratchCount(of extent: BatchExtent) -> Int {
     let configuration = base.configuration
-    let shape = base.attentionShape
+    let shape = base.attentionShape(layer: 0)
     let ranks = blocks.flatMap { block in Site.allCases.map { block[$0]?.rankCount ?? 0 } }
     let tokens =
       // Stream, norm, their gradients; activation and its gradient.
@@ -154,7 +155,7 @@ extension AdaptedModel {
       $0.union($1.room(forRows: extent.tokenCount))
     }
     return extent.tokenCount * tokens
-      + extent.targetRowCount * (2 * shape.queryWidth + 1)
+      + extent.targetRowCount * (2 * shape.queryWidth + base.finalNorm.statisticCount)
       + logitRows * configuration.vocabularySize
       + AttentionScratch.elementCount(shape, longest: extent.longestSequence)
       + room.floatCount

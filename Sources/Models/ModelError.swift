@@ -4,6 +4,8 @@
 public enum ModelError: Error, Equatable, Sendable {
   /// The adapter changes a layer that the model does not have, or that Tern does not adapt.
   case unknownModule(String)
+  /// An adapter to be learned is to change what is no linear layer of the model's blocks.
+  case unknownTarget(String, family: String, known: [String])
   /// The adapter has two entries for one layer.
   case repeatedModule(String)
   /// The adapter's factors do not fit the layer; shapes are outputs, inputs.
@@ -20,7 +22,10 @@ extension ModelError: CustomStringConvertible {
     switch self {
     case .unknownModule(let name):
       "the adapter changes '\(name)', which this model does not have or which cannot be adapted; "
-        + "adaptable are q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj and down_proj"
+        + "adaptable are the linear layers of its blocks"
+    case .unknownTarget(let name, let family, let known):
+      "the targets name '\(name)', which is no layer of its own in a model of the family \(family); "
+        + "its layers are \(known.joined(separator: ", "))"
     case .repeatedModule(let name):
       "the adapter changes '\(name)' twice; keep one of the entries"
     case .wrongShape(let module, let expected, let found):

@@ -3,10 +3,12 @@ internal import Checkpoints
 internal import Glibc
 
 extension ModelConfiguration {
-  /// The rotary embedding's radians per position, one for each pair of elements of a head.
+  /// The rotary embedding's radians per position, one for each pair of elements of a head; none where
+  /// nothing is turned.
   ///
   /// Computed as transformers does, in single precision after the power.
   var rotaryFrequencies: [Float] {
+    guard architecture.positions == .rotary else { return [] }
     let half = headWidth / 2
     let plain = (0..<half).map { index in
       1 / Float(pow(ropeTheta, Double(2 * index) / Double(headWidth)))

@@ -2,13 +2,14 @@
 //
 // Legend: T tokens (or rows with targets), I inputs, O outputs of the frozen layer,
 // K ranks of all adapted projections of the site, one after the other.
+internal import Checkpoints
 internal import Tensors
 
 /// The four places of a block where linear layers read the same input, lowest first.
 enum Site: Int, CaseIterable, Comparable {
   case attentionInput, attentionOutput, feedForwardInput, feedForwardOutput
 
-  /// The projections there, in the order in which their outputs lie.
+  /// What is computed there, in the order in which outputs lie.
   var projections: [Projection] {
     switch self {
     case .attentionInput: [.query, .key, .value]
@@ -18,7 +19,21 @@ enum Site: Int, CaseIterable, Comparable {
     }
   }
 
+  /// Where a linear layer is.
+  init(of layer: LinearLayer) {
+    guard let site = Self.allCases.first(where: { $0.projections.contains(layer.projections[0]) })
+    else { preconditionFailure("\(layer.path) is at no site") }
+    self = site
+  }
+
   static func < (left: Site, right: Site) -> Bool { left.rawValue < right.rawValue }
+}
+
+extension ModelConfiguration {
+  /// The linear layers of each block at a site, in the order in which their outputs lie.
+  func linearLayers(at site: Site) -> [LinearLayer] {
+    linearLayers.filter { Site(of: $0) == site }
+  }
 }
 
 /// The adapted projections of one site: y += scale (x A^T) B^T, each on its columns of y.

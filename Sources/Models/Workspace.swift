@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Legend: T tokens, R rows with targets, C width, W queries + keys + values, Q all query heads,
-// F feed-forward width, G = 2F gates and ups, K ranks of a site, V vocabulary.
+// F feed-forward width, G = F ups, or 2F gates and ups, K ranks of a site, V vocabulary.
 internal import Checkpoints
 internal import Tensors
 
@@ -54,7 +54,7 @@ public struct Workspace: Sendable {
 struct SavedBlock: Sendable {
   /// The block's input.
   var input_TC: Matrix
-  var inputReciprocals: [Float] = []
+  var inputStatistics: [Float] = []
   /// Queries, keys and values before the heads' norms, if there are any.
   var plain_TW: Matrix
   var queryReciprocals: [Float] = []
@@ -65,14 +65,14 @@ struct SavedBlock: Sendable {
   var attention_TQ: Matrix
   /// The stream between attention and feed-forward part; in the last block, of rows with targets.
   var middle_TC: Matrix
-  var middleReciprocals: [Float] = []
-  /// Gates and ups, replaced by their gradients in the backward.
+  var middleStatistics: [Float] = []
+  /// Ups, after gates if there are any; replaced by their gradients in the backward.
   var gateUp_TG: Matrix
   /// x A^T of each site.
   var lowered_TK: [Matrix]
 
   init(_ configuration: ModelConfiguration) {
-    let (width, feedForward) = (configuration.width, configuration.feedForwardWidth)
+    let width = configuration.width
     let queryWidth = configuration.shape(of: .query).outputs
     let rowWidth = queryWidth + 2 * configuration.shape(of: .key).outputs
     input_TC = Matrix(rows: 0, columns: width)
@@ -80,7 +80,7 @@ struct SavedBlock: Sendable {
     qkv_TW = Matrix(rows: 0, columns: rowWidth)
     attention_TQ = Matrix(rows: 0, columns: queryWidth)
     middle_TC = Matrix(rows: 0, columns: width)
-    gateUp_TG = Matrix(rows: 0, columns: 2 * feedForward)
+    gateUp_TG = Matrix(rows: 0, columns: configuration.activatedWidth)
     lowered_TK = Site.allCases.map { _ in Matrix(rows: 0, columns: 1) }
   }
 }
@@ -91,7 +91,7 @@ struct Scratch: Sendable {
   var selected_RQ: Matrix
   var activation_TF: Matrix
   var attention = AttentionScratch()
-  var headReciprocals: [Float] = []
+  var headStatistics: [Float] = []
   var tile = TileRoom()
   var logits_RV: Matrix
 

@@ -47,7 +47,7 @@ public struct CoordinatorProgram: Sendable {
     over transport: any ServerTransport, pool: ComputePool,
     refusals: AsyncStream<ConnectionRefusal>? = nil, opened: () throws -> Void = {}
   ) async throws -> Result {
-    let adapted = AdaptedModel(base: model.base, lora: file.plan.adapter)
+    let adapted = try model.adapted(by: file.plan)
     let identity = try Coordinator.Identity(
       model: model.checkpoint.digest(), layout: adapted.layout, plan: file.plan,
       heartbeatInterval: file.coordinator.heartbeat)

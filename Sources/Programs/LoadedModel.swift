@@ -40,16 +40,19 @@ public struct LoadedModel: Sendable {
       maximumTokens: min(plan.training.maximumTokens, contextLength))
   }
 
+  /// The base with an adapter as a plan wants it, and as this machine computes it.
+  ///
+  /// - Throws: when the plan's targets are not layers of this model.
+  public func adapted(by plan: RunPlan) throws -> AdaptedModel {
+    try plan.adapter.check(base.configuration)
+    return AdaptedModel(
+      base: base.computing(in: ProductArithmetic(plan.compute)), lora: plan.adapter)
+  }
+
   private func examples(at path: String, for plan: RunPlan) throws -> ExampleSet {
     try Self.examples(
       at: path, for: plan, tokenizer: tokenizer,
       contextLength: checkpoint.configuration.contextLength)
-  }
-
-  /// The model with the adapter of `plan`, as this machine computes it in such a run.
-  func adapted(for plan: RunPlan) -> AdaptedModel {
-    AdaptedModel(
-      base: base.computing(in: ProductArithmetic(plan.compute)), lora: plan.adapter)
   }
 
   /// Writes an adapter as a PEFT folder that names this base.
@@ -72,7 +75,7 @@ public struct LoadedModel: Sendable {
   public func trainer(
     for worker: String, data path: String, plan: RunPlan, threadCount: Int = 1, memory: Int? = nil
   ) throws -> GradientTrainer {
-    let model = adapted(for: plan)
+    let model = try adapted(by: plan)
     let examples = try examples(at: path, for: plan)
     let memory = try model.memoryPlan(
       of: examples.largestBatch(of: plan.training.batchSize).ofParts, threadCount: threadCount,
@@ -88,7 +91,7 @@ public struct LoadedModel: Sendable {
   public func memoryPlans(
     data path: String, plan: RunPlan, threadCount: Int
   ) throws -> (useful: MemoryPlan, least: MemoryPlan) {
-    let model = adapted(for: plan)
+    let model = try adapted(by: plan)
     let examples = try examples(at: path, for: plan)
     let extent = examples.largestBatch(of: plan.training.batchSize).ofParts
     return (
@@ -104,7 +107,7 @@ public struct LoadedModel: Sendable {
     data path: String, plan: RunPlan
   ) throws -> @Sendable (ParameterVector) throws -> Evaluation {
     let evaluator = try Evaluator(
-      model: adapted(for: plan), examples: examples(at: path, for: plan))
+      model: adapted(by: plan), examples: examples(at: path, for: plan))
     return { adapter in
       try evaluator.evaluate(adapter) { _ in try Task.checkCancellation() }
     }

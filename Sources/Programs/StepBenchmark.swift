@@ -24,7 +24,7 @@ public struct StepBenchmark: Sendable {
     public var sequence: Int
     /// How many tokens at the end of each are predicted.
     public var supervised: Int
-    /// The rank of the adapter, on all seven projections.
+    /// The rank of the adapter, on all linear layers of a block.
     public var rank: Int
     /// Which of its factors are learned.
     public var factors: LoRAConfiguration.Factors

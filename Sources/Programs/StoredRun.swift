@@ -93,7 +93,7 @@ public struct StoredRun: Encodable, Sendable {
     guard loaded.checkpoint.digest() == store.record.model else {
       throw InputError("\(path) is not the model of run \(run); give that one with --model")
     }
-    let adapted = AdaptedModel(base: loaded.base, lora: committed.plan.adapter)
+    let adapted = try loaded.adapted(by: committed.plan)
     try loaded.write(committed.adapter, of: adapted, to: output)
   }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Checkpoints
 internal import Federation
 internal import Models
 internal import Randomness
@@ -28,12 +29,18 @@ extension Section {
     let rank = try section.integer("rank", 8, in: 1...1024)
     var targets: [Projection] = []
     for name in try section.strings("targets") ?? Projection.allCases.map(\.rawValue) {
-      guard let target = Projection(rawValue: name) else {
+      let meant = Projection.named(name)
+      guard !meant.isEmpty else {
         throw .badValue(
           key: section.name(of: "targets"), value: name,
-          expected: "a list of " + Projection.allCases.map(\.rawValue).joined(separator: ", "))
+          expected: "a list of " + Projection.allCases.map(\.rawValue).joined(separator: ", ")
+            + ", or of what the model's family calls them")
       }
-      targets.append(target)
+      targets += meant
+    }
+    guard !targets.isEmpty else {
+      throw .badValue(
+        key: section.name(of: "targets"), value: "[]", expected: "at least one layer")
     }
     return LoRAConfiguration(
       rank: rank, alpha: Float(try section.number("alpha", Double(2 * rank), in: 1e-6...1e6)),

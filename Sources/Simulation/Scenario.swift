@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Checkpoints
 internal import Digests
 internal import Federation
 internal import Models

@@ -14,10 +14,17 @@ public struct AttentionShape: Hashable, Sendable {
   /// How many tokens a query sees, its own included; nil for all that came before.
   public let window: Int?
 
-  /// A shape.
+  /// What a product of query and key is multiplied with.
+  public let scoreScale: Float
+
+  /// A shape. Scores are products of query and key, divided by the root of the heads' width if they
+  /// are scaled by it, and by `divisor`.
   ///
   /// - Precondition: counts are positive, and key-value heads divide the heads.
-  public init(headCount: Int, keyValueHeadCount: Int, headWidth: Int, window: Int?) {
+  public init(
+    headCount: Int, keyValueHeadCount: Int, headWidth: Int, window: Int?,
+    scalesByWidth: Bool = true, divisor: Int = 1
+  ) {
     precondition(
       keyValueHeadCount > 0 && headWidth > 0 && headCount > 0
         && headCount.isMultiple(of: keyValueHeadCount) && (window ?? 1) > 0,
@@ -26,6 +33,7 @@ public struct AttentionShape: Hashable, Sendable {
     self.keyValueHeadCount = keyValueHeadCount
     self.headWidth = headWidth
     self.window = window
+    scoreScale = (scalesByWidth ? 1 / Float(headWidth).squareRoot() : 1) / Float(divisor)
   }
 
   /// The number of query heads that share a key-value head.
@@ -36,9 +44,6 @@ public struct AttentionShape: Hashable, Sendable {
   public var keyWidth: Int { keyValueHeadCount * headWidth }
   /// The width of a row.
   public var rowWidth: Int { queryWidth + 2 * keyWidth }
-
-  /// What a product of query and key is multiplied with.
-  var scoreScale: Float { 1 / Float(headWidth).squareRoot() }
 
   /// How many queries are computed at once: enough rows for a good matrix product, and no more
   /// scores than stay in the cache for a sequence of some hundred tokens.

@@ -6,7 +6,7 @@ internal import Glibc
 /// J. Su et al., "RoFormer: Enhanced Transformer with Rotary Position Embedding", 2021. Angles are
 /// products of single precision, as in transformers, whose values a trained model expects.
 public struct RotaryTable: Sendable {
-  /// Radians per position, one for each pair of elements of a head.
+  /// Radians per position, one for each pair of elements of a head; none where nothing is turned.
   public let frequencies: [Float]
   /// The number of positions computed so far.
   public private(set) var positionCount = 0

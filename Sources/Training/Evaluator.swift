@@ -22,12 +22,15 @@ public struct Evaluator: Sendable {
 
   /// A measure of `model` on `examples`, at most `tokenBudget` tokens at a time.
   ///
-  /// - Throws: `tokenOutsideVocabulary` for examples of another model's tokenizer.
+  /// - Throws: `tokenOutsideVocabulary` for examples of another model's tokenizer, or
+  ///   `sequenceTooLong`.
   public init(
     model: AdaptedModel, examples: ExampleSet, tokenBudget: Int = 2048
   ) throws(TrainingError) {
     precondition(tokenBudget > 0, "a budget of \(tokenBudget) tokens")
-    try examples.check(vocabularySize: model.base.configuration.vocabularySize)
+    let configuration = model.base.configuration
+    try examples.check(
+      vocabularySize: configuration.vocabularySize, positionCount: configuration.positionCount)
     self.model = model
     self.examples = examples
     plan = ScoringPlan(examples.examples)

@@ -84,11 +84,18 @@ public struct ExampleSet: Sendable {
     truncatedCount = cutter.truncatedCount
   }
 
-  /// Refuses tokens that a model does not know.
-  func check(vocabularySize: Int) throws(TrainingError) {
+  /// Refuses tokens that a model does not know, and more of them than it has positions for.
+  func check(vocabularySize: Int, positionCount: Int?) throws(TrainingError) {
     let known = 0..<Int32(clamping: vocabularySize)
     for example in examples {
       let choices = example.choices?.completions ?? []
+      let longest = choices.reduce(example.tokens.count) {
+        max($0, example.promptCount + $1.count)
+      }
+      if let positionCount, longest > positionCount {
+        throw .sequenceTooLong(
+          file: name, line: example.line, tokenCount: longest, positionCount: positionCount)
+      }
       for tokens in [example.tokens] + choices {
         guard let token = tokens.first(where: { !known.contains($0) }) else { continue }
         throw .tokenOutsideVocabulary(

@@ -57,14 +57,17 @@ public struct GradientTrainer: Sendable {
   ///   - threadCount: how many threads compute a step. What is learned does not depend on it.
   ///   - recomputedBlockCount: so many blocks are computed twice in each step, to save memory. What
   ///     is learned does not depend on it.
-  /// - Throws: `badSetting`, or `tokenOutsideVocabulary` for examples of another tokenizer.
+  /// - Throws: `badSetting`, `tokenOutsideVocabulary` for examples of another tokenizer, or
+  ///   `sequenceTooLong`.
   public init(
     model: AdaptedModel, examples: ExampleSet, settings: GradientTraining, totalVersions: Int,
     seed: Seed, threadCount: Int = 1, recomputing recomputedBlockCount: Int = 0
   ) throws(TrainingError) {
     precondition(totalVersions > 0, "a run of \(totalVersions) versions")
     try settings.check()
-    try examples.check(vocabularySize: model.base.configuration.vocabularySize)
+    let configuration = model.base.configuration
+    try examples.check(
+      vocabularySize: configuration.vocabularySize, positionCount: configuration.positionCount)
     self.model = model
     self.examples = examples
     self.settings = settings

@@ -14,6 +14,8 @@ public enum TrainingError: Error, Equatable {
   case badSetting(name: String, value: String, allowed: String)
   /// A row whose tokens the model does not know: the tokenizer is another model's.
   case tokenOutsideVocabulary(file: String, line: Int, token: Int32, vocabularySize: Int)
+  /// A row of more tokens than the model has positions for.
+  case sequenceTooLong(file: String, line: Int, tokenCount: Int, positionCount: Int)
   /// Fewer examples than workers who need at least one each.
   case tooFewExamples(exampleCount: Int, workerCount: Int)
   /// A training step whose loss or gradient is infinite or not a number.
@@ -62,6 +64,9 @@ extension TrainingError: CustomStringConvertible {
     case .tokenOutsideVocabulary(let file, let line, let token, let size):
       "\(file), line \(line): token \(token) is outside the model's vocabulary of \(size); "
         + "use the tokenizer that belongs to the model"
+    case .sequenceTooLong(let file, let line, let tokenCount, let positionCount):
+      "\(file), line \(line): \(tokenCount) tokens, but the model has learned \(positionCount) "
+        + "positions; lower the maximum of tokens to that"
     case .tooFewExamples(let exampleCount, let workerCount):
       "\(exampleCount) examples cannot be shared among \(workerCount) workers; "
         + "each needs at least one"

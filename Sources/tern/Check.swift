@@ -56,7 +56,7 @@ struct Check: AsyncParsableCommand {
       let model = try LoadedModel(path: file.model)
       let (checkpoint, tokenizer) = (model.checkpoint, model.tokenizer)
       let plan = file.plan
-      let layout = plan.adapter.layout(for: checkpoint.configuration)
+      let layout = try model.adapted(by: plan).layout
       let baseCount = checkpoint.tensorNames.reduce(0) {
         $0 + (checkpoint.shape(of: $1)?.reduce(1, *) ?? 0)
       }

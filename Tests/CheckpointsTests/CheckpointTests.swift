@@ -17,7 +17,8 @@ import Testing
   @Test(arguments: [
     ("llama-gqa-tied", ModelConfiguration.Family.llama, true), ("llama-mqa-untied", .llama, false),
     ("llama3-ropescaled", .llama, true), ("mistral-swa8", .mistral, false),
-    ("qwen2", .qwen2, true), ("qwen3", .qwen3, true),
+    ("qwen2", .qwen2, true), ("qwen3", .qwen3, true), ("gpt2", .gpt2, true),
+    ("gpt2-scaled", .gpt2, false), ("opt", .opt, true),
   ])
   func modelsOfTransformersAreRead(
     name: String, family: ModelConfiguration.Family, tied: Bool
@@ -49,6 +50,13 @@ import Testing
     #expect(mqa.keyValueHeadCount == 1 && mqa.headWidth == 32 && mqa.width == 64)
     #expect(try Checkpoint(path: fixture("mistral-swa8")).configuration.slidingWindow == 8)
     #expect(try Checkpoint(path: fixture("qwen3")).configuration.queryKeyNorm)
+    let plain = try Checkpoint(path: fixture("gpt2")).configuration
+    #expect(plain.activation == .geluTanh && plain.scalesScoresByWidth)
+    #expect(!plain.scalesScoresByLayer && plain.positionCount == 96)
+    let odd = try Checkpoint(path: fixture("gpt2-scaled")).configuration
+    #expect(odd.activation == .gelu && !odd.scalesScoresByWidth && odd.scalesScoresByLayer)
+    let opt = try Checkpoint(path: fixture("opt")).configuration
+    #expect(opt.activation == .relu && opt.positionCount == 94 && opt.beginToken == 2)
   }
 
   @Test func shardsAreJoined() throws {
@@ -118,6 +126,36 @@ import Testing
       throws: CheckpointError.wrongShape(
         tensor: "model.layers.0.input_layernorm.weight", expected: [8], found: [2, 4])
     ) { try Checkpoint(path: misshapen.path) }
+  }
+
+  @Test(arguments: TinyModel.others)
+  func tensorsOfOtherFamiliesMustBeThereInTheirShape(config: String) throws {
+    let whole = try TinyModel.folder(config: config)
+    let names = try Checkpoint(path: whole.path).tensorNames
+    for (index, name) in names.enumerated() {
+      let lacking = try TinyModel.folder(config: config) { $0.remove(at: index) }
+      #expect(refusal(lacking.path).contains("no tensor '\(name)'"))
+      let misshapen = try TinyModel.folder(config: config) {
+        $0[index].shape = [1] + $0[index].shape
+      }
+      #expect(refusal(misshapen.path).contains("tensor \(name) has shape [1, "))
+    }
+  }
+
+  @Test(arguments: TinyModel.others)
+  func modelsThatWereSavedWithoutTheirHeadAreRead(config: String) throws {
+    let whole = try TinyModel.folder(config: config)
+    let bare = try TinyModel.folder(config: config) { tensors in
+      for index in tensors.indices {
+        let parts = tensors[index].name.split(separator: ".").dropFirst()
+        tensors[index].name = parts.joined(separator: ".")
+      }
+      // The first files of GPT-2 hold the mask of attention.
+      tensors.append(("h.0.attn.bias", [1, 1, 2, 2], [1, 0, 1, 1]))
+    }
+    let (first, second) = (try Checkpoint(path: whole.path), try Checkpoint(path: bare.path))
+    #expect(first.digest() == second.digest())
+    #expect(second.unusedTensorNames.count == 1)
   }
 
   @Test func tensorsThatTheModelDoesNotUseAreListed() throws {

@@ -143,9 +143,11 @@ import Testing
 
   @Test func whatCannotBeComputedIsRefusedByName() throws {
     let plain = TinyModel.gguf(try configuration())
-    var builder = TinyModel.gguf(try configuration(), architecture: "gemma")
-    #expect(try refusal(builder).contains("'gemma'"))
-    builder = plain
+    for architecture in ["gemma", "gpt2", "opt"] {
+      let foreign = TinyModel.gguf(try configuration(), architecture: architecture)
+      #expect(try refusal(foreign).contains("'\(architecture)'"))
+    }
+    var builder = plain
     builder.set("llama.expert_count", UInt32(8))
     #expect(try refusal(builder).contains("8 experts"))
     builder = plain

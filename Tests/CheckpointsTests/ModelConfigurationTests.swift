@@ -59,6 +59,42 @@ import Testing
     #expect(biased.queryKeyValueBias && biased.outputBias)
   }
 
+  @Test func gpt2HasTransformersDefaults() throws {
+    let found = try configuration(#"{"model_type": "gpt2", "n_inner": null}"#)
+    #expect(
+      found
+        == ModelConfiguration(
+          family: .gpt2, vocabularySize: 50257, width: 768, layerCount: 12, headCount: 12,
+          keyValueHeadCount: 12, headWidth: 64, feedForwardWidth: 3072, activation: .geluTanh,
+          normEpsilon: 1e-5, tiedHead: true, queryKeyValueBias: true, outputBias: true,
+          feedForwardBias: true, queryKeyNorm: false, contextLength: 1024, beginToken: 50256,
+          endTokens: [50256]))
+    #expect(found.positionCount == 1024)
+    let exact = try configuration(#"{"model_type": "gpt2", "activation_function": "gelu"}"#)
+    #expect(exact.activation == .gelu)
+  }
+
+  @Test func optHasTransformersDefaults() throws {
+    let found = try configuration(#"{"model_type": "opt"}"#)
+    #expect(
+      found
+        == ModelConfiguration(
+          family: .opt, vocabularySize: 50272, width: 768, layerCount: 12, headCount: 12,
+          keyValueHeadCount: 12, headWidth: 64, feedForwardWidth: 3072, activation: .relu,
+          normEpsilon: 1e-5, tiedHead: true, queryKeyValueBias: true, outputBias: true,
+          feedForwardBias: true, queryKeyNorm: false, contextLength: 2048, beginToken: 2,
+          endTokens: [2]))
+    let bare = try configuration(#"{"model_type": "opt", "enable_bias": false}"#)
+    #expect(!bare.queryKeyValueBias && !bare.outputBias && !bare.feedForwardBias)
+    #expect(bare.tensorShapes.contains { $0.name == "model.decoder.layers.0.fc1.weight" })
+    #expect(!bare.tensorShapes.contains { $0.name == "model.decoder.layers.0.fc1.bias" })
+  }
+
+  @Test func onlyTurnedHeadsMustBeEvenlyWide() throws {
+    let found = try configuration(#"{"model_type": "gpt2", "n_embd": 9, "n_head": 3}"#)
+    #expect(found.headWidth == 3)
+  }
+
   @Test func aNullCountOfKeyValueHeadsMeansAllHeads() throws {
     let found = try configuration(
       #"{"model_type": "mistral", "num_attention_heads": 4, "num_key_value_heads": null}"#)
@@ -113,7 +149,30 @@ import Testing
 
   @Test(arguments: [
     (#"{}"#, "no model_type"),
-    (#"{"model_type": "gpt2"}"#, "'gpt2', which is not supported; supported: llama, mistral"),
+    (#"{"model_type": "bloom"}"#, "'bloom', which is not supported; supported: llama, mistral"),
+    (#"{"model_type": "gpt2", "activation_function": "silu"}"#, "the activation 'silu'"),
+    (#"{"model_type": "gpt2", "add_cross_attention": true}"#, "cross-attention"),
+    (#"{"model_type": "gpt2", "n_head": 0}"#, "0 heads in a width of 768"),
+    (#"{"model_type": "gpt2", "n_head": -12}"#, "-12 heads in a width"),
+    (#"{"model_type": "gpt2", "n_head": 7}"#, "7 heads in a width of 768"),
+    (#"{"model_type": "gpt2", "n_embd": 9223372036854775800}"#, "width of"),
+    (#"{"model_type": "gpt2", "n_embd": -768}"#, "width of -768"),
+    (#"{"model_type": "gpt2", "n_inner": 0}"#, "feed-forward width of 0"),
+    (#"{"model_type": "gpt2", "n_positions": -1}"#, "context length of -1"),
+    (#"{"model_type": "gpt2", "layer_norm_epsilon": -1}"#, "norm epsilon"),
+    (#"{"model_type": "gpt2", "scale_attn_weights": 1}"#, "'scale_attn_weights'"),
+    (#"{"model_type": "gpt2", "quantization_config": {"quant_method": "gptq"}}"#, "'gptq'"),
+    (#"{"model_type": "opt", "activation_function": "tanh"}"#, "the activation 'tanh'"),
+    (#"{"model_type": "opt", "do_layer_norm_before": false}"#, "do_layer_norm_before false"),
+    (#"{"model_type": "opt", "_remove_final_layer_norm": true}"#, "_remove_final_layer_norm true"),
+    (
+      #"{"model_type": "opt", "layer_norm_elementwise_affine": false}"#,
+      "layer_norm_elementwise_affine false"
+    ),
+    (#"{"model_type": "opt", "word_embed_proj_dim": 512}"#, "word_embed_proj_dim 512"),
+    (#"{"model_type": "opt", "max_position_embeddings": 268435457}"#, "context length"),
+    (#"{"model_type": "opt", "num_hidden_layers": 1001}"#, "layer count of 1001"),
+    (#"{"model_type": "opt", "ffn_dim": "wide"}"#, "'ffn_dim'"),
     (#"{"model_type": "llama", "hidden_act": "gelu"}"#, "'gelu'"),
     (#"{"model_type": "llama", "rope_scaling": {"type": "yarn", "factor": 2}}"#, "'yarn'"),
     (
@@ -203,5 +262,25 @@ import Testing
     #expect(shapes["model.layers.1.self_attn.k_norm.weight"] == [6])
     #expect(shapes["model.layers.0.mlp.down_proj.weight"] == [8, 5])
     #expect(shapes["lm_head.weight"] == [9, 8])
+  }
+
+  @Test func matricesOfGPT2HaveInputsFirst() throws {
+    let found = try configuration(
+      #"{"model_type": "gpt2", "n_embd": 8, "n_head": 2, "n_layer": 1, "n_positions": 4}"#)
+    let shapes = Dictionary(uniqueKeysWithValues: found.tensorShapes.map { ($0.name, $0.shape) })
+    #expect(shapes.count == 2 + 12 + 2)
+    #expect(shapes["transformer.h.0.attn.c_attn.weight"] == [8, 24])
+    #expect(shapes["transformer.h.0.attn.c_attn.bias"] == [24])
+    #expect(shapes["transformer.h.0.mlp.c_proj.weight"] == [32, 8])
+    #expect(shapes["transformer.wpe.weight"] == [4, 8])
+  }
+
+  @Test func positionsOfOPTBeginInTheThirdRow() throws {
+    let found = try configuration(
+      #"{"model_type": "opt", "hidden_size": 8, "num_attention_heads": 2, "max_position_embeddings": 4, "num_hidden_layers": 1}"#
+    )
+    let shapes = Dictionary(uniqueKeysWithValues: found.tensorShapes.map { ($0.name, $0.shape) })
+    #expect(shapes["model.decoder.embed_positions.weight"] == [6, 8])
+    #expect(found.positionCount == 4)
   }
 }

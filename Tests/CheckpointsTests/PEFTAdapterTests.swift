@@ -133,6 +133,34 @@ import Testing
   }
 
   @Test(arguments: [
+    (["attn.c_attn", "mlp.c_fc"], ["c_attn", "c_fc"]),
+    (["attn.c_proj", "mlp.c_proj"], ["c_proj"]),
+    (["mlp.c_proj", "mlp.c_fc"], ["c_fc", "mlp.c_proj"]),
+  ])
+  func whatIsCalledAlikeIsNamedApart(paths: [String], targets: [String]) throws {
+    let folder = try TemporaryFolder()
+    let modules = (0..<11).flatMap { layer in
+      paths.map { module("transformer.h.\(layer).\($0)", rank: 2, scale: 1) }
+    }
+    let adapter = PEFTAdapter(modules: modules.sorted { $0.name < $1.name }, fanInFanOut: true)
+    try adapter.write(to: folder.path)
+    let config = try JSONParser.parse(path: folder.path + "/adapter_config.json")
+    #expect(config["target_modules"]?.elements?.compactMap(\.text) == targets)
+    #expect(config["fan_in_fan_out"]?.truth == true)
+    #expect(try PEFTAdapter(folder: folder.path) == adapter)
+  }
+
+  @Test func adaptersOfOtherFamiliesAreRead() throws {
+    let gpt2 = try PEFTAdapter(folder: fixture("gpt2") + "/adapter")
+    #expect(gpt2.modules.count == 12 && gpt2.fanInFanOut)
+    let fused = try #require(gpt2.modules.first { $0.name == "transformer.h.0.attn.c_attn" })
+    #expect(fused.inputWidth == 64 && fused.outputWidth == 192)
+    let opt = try PEFTAdapter(folder: fixture("opt") + "/adapter")
+    #expect(opt.modules.count == 18 && !opt.fanInFanOut)
+    #expect(opt.modules.contains { $0.name == "model.decoder.layers.2.self_attn.out_proj" })
+  }
+
+  @Test(arguments: [
     ("base_model.model.", "lora_A.weight", "lora_B.weight"), ("", "lora_A.weight", "lora_B.weight"),
     ("base_model.model.", "lora_A.default.weight", "lora_B.default.weight"),
   ])

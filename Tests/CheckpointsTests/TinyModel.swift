@@ -9,6 +9,18 @@ enum TinyModel {
      "tie_word_embeddings": true, "rms_norm_eps": 1e-5}
     """
 
+  /// Models of other families, as small.
+  static let others = [
+    """
+    {"model_type": "gpt2", "vocab_size": 6, "n_embd": 6, "n_inner": 4, "n_layer": 1, "n_head": 2,
+     "n_positions": 5}
+    """,
+    """
+    {"model_type": "opt", "vocab_size": 6, "hidden_size": 6, "ffn_dim": 4, "num_hidden_layers": 1,
+     "num_attention_heads": 2, "max_position_embeddings": 5}
+    """,
+  ]
+
   static var configuration: ModelConfiguration {
     get throws {
       let folder = try TemporaryFolder()

@@ -54,13 +54,25 @@ struct AdaptedModelTests {
     #expect(abs(slope / (gradient.norm * gradient.norm) - 1) < 2e-3)
   }
 
-  @Test(arguments: Projection.allCases, LoRAConfiguration.Factors.allCases)
-  func aSingleProjectionHasTheGradientThatItHasAmongAll(
-    projection: Projection, factors: LoRAConfiguration.Factors
-  ) {
+  @Test(arguments: ["llama-gqa-tied", "gpt2", "opt"], LoRAConfiguration.Factors.allCases)
+  func aSingleLayerHasTheGradientThatItHasAmongAll(
+    name: String, factors: LoRAConfiguration.Factors
+  ) throws {
+    let golden = try GoldenModel(name)
+    for linear in golden.base.configuration.linearLayers {
+      try expectSameGradient(of: linear, factors, golden)
+    }
+  }
+
+  private func expectSameGradient(
+    of linear: LinearLayer, _ factors: LoRAConfiguration.Factors, _ golden: GoldenModel
+  ) throws {
+    let batch = try golden.batch()
     let alone = AdaptedModel(
       base: golden.base,
-      lora: LoRAConfiguration(rank: 3, alpha: 5, targets: [projection], factors: factors, seed: 4))
+      lora: LoRAConfiguration(
+        rank: 3, alpha: 5, targets: linear.projections, factors: factors, seed: 4))
+    #expect(alone.layout.entries.allSatisfy { $0.name.contains(".\(linear.path).") })
     let all = AdaptedModel(
       base: golden.base, lora: LoRAConfiguration(rank: 3, alpha: 5, factors: factors, seed: 4))
     let adapter = shaken(alone.initialAdapter())
@@ -125,7 +137,9 @@ struct AdaptedModelTests {
     #expect(relativeError(twice.values, once.values.map { 2 * $0 }) < 1e-6)
   }
 
-  @Test func sameInputsGiveTheSameBitsWhateverWasComputedBefore() {
+  @Test(arguments: ["llama-gqa-tied", "gpt2-scaled", "opt"])
+  func sameInputsGiveTheSameBitsWhateverWasComputedBefore(name: String) throws {
+    let golden = try GoldenModel(name)
     let model = AdaptedModel(
       base: golden.base, lora: LoRAConfiguration(rank: 2, alpha: 2, factors: .both, seed: 1))
     let adapter = shaken(model.initialAdapter())
@@ -177,7 +191,7 @@ struct AdaptedModelTests {
     #expect(relativeError(together, apart) < 1e-5)
   }
 
-  @Test(arguments: ["mistral-swa8", "qwen3"])
+  @Test(arguments: ["mistral-swa8", "qwen3", "gpt2", "opt"])
   func aSharedBeginningChangesNoLossAndNoGradient(name: String) throws {
     let golden = try GoldenModel(name)
     let model = try AdaptedModel(base: golden.base, adapter: golden.adapter)

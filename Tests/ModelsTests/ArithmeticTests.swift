@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Checkpoints
 import Models
 import Tensors
 import Testing
@@ -20,6 +21,14 @@ struct ArithmeticTests {
     // Nothing below the values of the first block is learned.
     #expect(arithmetic.backward == 131_072 + 1_515_520 + 40_320 + 30_976)
     #expect(arithmetic.step == arithmetic.forward + arithmetic.backward)
+  }
+
+  @Test func onlyWhatAModelHasIsCounted() throws {
+    let model = AdaptedModel(base: try GoldenModel("gpt2").base)
+    // 8 rows through all of a block and 2 through what follows the last attention: 192 outputs of
+    // attention's input, 64 of its output, and 256 there and back without gates.
+    let linear = 2 * 64 * (8 * 192 * 3 + (8 + 8 + 2) * (64 + 2 * 256))
+    #expect(model.arithmetic(of: batch).forward == Double(131_072 + linear + 16_128))
   }
 
   @Test func learningATakesItsGradientMore() {

@@ -9,6 +9,7 @@ import Testing
 struct GoldenModel {
   static let names = [
     "llama-gqa-tied", "llama-mqa-untied", "llama3-ropescaled", "qwen2", "qwen3", "mistral-swa8",
+    "gpt2", "gpt2-scaled", "opt",
   ]
 
   /// Tests/Fixtures/models.

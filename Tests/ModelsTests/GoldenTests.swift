@@ -5,7 +5,7 @@ import Models
 import Tensors
 import Testing
 
-/// Everything that PyTorch, transformers and PEFT say about six tiny models.
+/// Everything that PyTorch, transformers and PEFT say about tiny models of all families.
 struct GoldenTests {
   @Test(arguments: GoldenModel.names)
   func everyLogProbabilityOfTheBaseIsAsInTransformers(name: String) throws {

@@ -44,6 +44,46 @@ struct LoRAConfigurationTests {
     #expect(layout.entries.count == 12)
   }
 
+  @Test func everyFamilysLayersAreCalledWhatItCallsThem() throws {
+    func entries(_ name: String, _ targets: [Projection]) throws -> [String] {
+      let layout = configuration(targets, .b).layout(for: try GoldenModel(name).base.configuration)
+      return layout.entries.prefix(layout.entries.count / 3).map {
+        "\($0.name.dropFirst("base_model.model.".count)) \($0.shape)"
+      }
+    }
+    #expect(
+      try entries("gpt2", Projection.allCases) == [
+        "transformer.h.0.attn.c_attn.lora_B.weight [192, 4]",
+        "transformer.h.0.attn.c_proj.lora_B.weight [64, 4]",
+        "transformer.h.0.mlp.c_fc.lora_B.weight [256, 4]",
+        "transformer.h.0.mlp.c_proj.lora_B.weight [64, 4]",
+      ])
+    #expect(
+      try entries("opt", [.output, .up, .down]) == [
+        "model.decoder.layers.0.self_attn.out_proj.lora_B.weight [64, 4]",
+        "model.decoder.layers.0.fc1.lora_B.weight [160, 4]",
+        "model.decoder.layers.0.fc2.lora_B.weight [64, 4]",
+      ])
+  }
+
+  @Test func targetsThatAModelLacksAreRefusedByName() throws {
+    func refusal(_ name: String, _ targets: [Projection]) throws -> String? {
+      let model = try GoldenModel(name).base.configuration
+      do throws(ModelError) {
+        try configuration(targets).check(model)
+        return nil
+      } catch {
+        return error.description
+      }
+    }
+    for name in GoldenModel.names { #expect(try refusal(name, Projection.allCases) == nil) }
+    #expect(try refusal("gpt2", [.query, .key, .value, .down]) == nil)
+    #expect(try refusal("opt", [.value, .up]) == nil)
+    #expect(try refusal("opt", [.up, .gate])?.contains("'gate_proj'") == true)
+    let fused = try #require(try refusal("gpt2", [.query, .value]))
+    #expect(fused.contains("'q_proj'") && fused.contains("attn.c_attn"))
+  }
+
   @Test(arguments: LoRAConfiguration.Factors.allCases)
   func layoutIsKnownWithoutWeights(factors: LoRAConfiguration.Factors) {
     let lora = configuration(Projection.allCases, factors)

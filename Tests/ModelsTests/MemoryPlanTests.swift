@@ -15,9 +15,15 @@ import Testing
     _ name: String, _ targets: [Projection] = Projection.allCases,
     _ factors: LoRAConfiguration.Factors = .both, in arithmetic: ProductArithmetic = .float32
   ) throws -> AdaptedModel {
-    AdaptedModel(
-      base: try GoldenModel(name).base.computing(in: arithmetic),
-      lora: LoRAConfiguration(rank: 3, alpha: 6, targets: targets, factors: factors, seed: 1))
+    let base = try GoldenModel(name).base.computing(in: arithmetic)
+    // What lies in one matrix with a target is adapted with it.
+    let whole = base.configuration.linearLayers.map(\.projections).filter {
+      !Set($0).isDisjoint(with: targets)
+    }
+    return AdaptedModel(
+      base: base,
+      lora: LoRAConfiguration(
+        rank: 3, alpha: 6, targets: whole.flatMap { $0 }, factors: factors, seed: 1))
   }
 
   private func adapter(of model: AdaptedModel) -> ParameterVector {
@@ -131,7 +137,7 @@ extension SavedBlock {
     [input_TC, plain_TW, qkv_TW, attention_TQ, middle_TC, gateUp_TG].reduce(0) {
       $0 + $1.values.count
     } + lowered_TK.reduce(0) { $0 + $1.values.count }
-      + [inputReciprocals, queryReciprocals, keyReciprocals, middleReciprocals].reduce(0) {
+      + [inputStatistics, queryReciprocals, keyReciprocals, middleStatistics].reduce(0) {
         $0 + $1.count
       } + statisticsCount
   }

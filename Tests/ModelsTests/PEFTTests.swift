@@ -22,15 +22,21 @@ struct PEFTTests {
     }
   }
 
-  @Test func anAdapterIsExportedAsItWasImported() throws {
+  @Test(arguments: GoldenModel.names)
+  func anAdapterIsExportedAsItWasImported(name: String) throws {
+    let golden = try GoldenModel(name)
     let model = try AdaptedModel(base: golden.base, adapter: golden.adapter)
     let exported = model.exported(model.initialAdapter())
     let byName = { (modules: [PEFTAdapter.Module]) in modules.sorted { $0.name < $1.name } }
     #expect(byName(exported.modules) == byName(golden.adapter.modules))
+    #expect(exported.fanInFanOut == golden.adapter.fanInFanOut)
   }
 
-  @Test(arguments: LoRAConfiguration.Factors.allCases)
-  func aLearnedAdapterComputesTheSameAfterAFolder(factors: LoRAConfiguration.Factors) throws {
+  @Test(arguments: GoldenModel.names, LoRAConfiguration.Factors.allCases)
+  func aLearnedAdapterComputesTheSameAfterAFolder(
+    name: String, factors: LoRAConfiguration.Factors
+  ) throws {
+    let golden = try GoldenModel(name)
     let model = AdaptedModel(
       base: golden.base, lora: LoRAConfiguration(rank: 3, alpha: 4, factors: factors, seed: 5))
     var adapter = model.initialAdapter()
@@ -79,12 +85,13 @@ struct PEFTTests {
   @Test func errorsSayWhatIsWrongAndWhere() {
     let errors: [ModelError] = [
       .unknownModule("x.y"), .repeatedModule("x.y"), .notFinite(module: "x.y"),
+      .unknownTarget("x.y", family: "opt", known: ["fc1", "fc2"]),
       .wrongShape(module: "x.y", expected: [2, 3], found: [4, 5]),
     ]
     for error in errors {
       #expect(error.description.contains("x.y"))
       #expect(!error.description.contains("\n"))
     }
-    #expect(errors[3].description.contains("[2, 3]") && errors[3].description.contains("[4, 5]"))
+    #expect(errors[4].description.contains("[2, 3]") && errors[4].description.contains("[4, 5]"))
   }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Checkpoints
 import Federation
 import Models
 import Rounds
@@ -88,6 +89,15 @@ import Updates
     #expect(file.plan.compute == .bf16 && file.plan.workerMemory == 600_000_000)
   }
 
+  @Test(arguments: [
+    ("[c_attn, c_fc]", [Projection.query, .key, .value, .up]),
+    ("[c_proj]", [.output, .down]), ("[attn.c_proj]", [.output]),
+    ("[out_proj, fc2, fc1]", [.output, .up, .down]), ("[v_proj, self_attn.v_proj]", [.value]),
+  ])
+  func targetsMayBeCalledWhatAFamilyCallsThem(list: String, targets: [Projection]) throws {
+    #expect(try read(Self.least + "adapter: {targets: \(list)}\n").plan.adapter.targets == targets)
+  }
+
   @Test func anUnknownKeyNamesTheNearest() {
     #expect(
       complaint(Self.least + "trainig: {}\n")
@@ -105,6 +115,7 @@ import Updates
     ("memory: 600", "'memory' is '600' in the run file; expected a size such as 600MB"),
     ("adapter: {rank: many}", "'adapter.rank' is 'many'"),
     ("adapter: {targets: [q_prog]}", "'adapter.targets' is 'q_prog'"),
+    ("adapter: {targets: []}", "'adapter.targets' is '[]'"),
     ("training: {schedule: linear}", "expected cosine or constant"),
     ("training: [1]", "'training' is 'a list' in the run file; expected keys and values"),
     ("rounds: {workers: 2, quorum: 3}", "'rounds.quorum' is '3'"),

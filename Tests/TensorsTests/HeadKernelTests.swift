@@ -37,6 +37,13 @@ struct HeadKernelTests {
     #expect(relativeError(turned.values, x.values) < 1e-6)
   }
 
+  @Test func aTableWithoutFrequenciesTurnsNothing() {
+    var (x, table) = (noise(rows: 2, columns: 15, "x"), RotaryTable(frequencies: []))
+    table.extend(to: 40)
+    Kernels.rotate(&x, headCount: 2, positions: [0, 39], table: table)
+    #expect(x.values == noise(rows: 2, columns: 15, "x").values)
+  }
+
   @Test func tablesGrowWithoutChangingTheirBeginning() {
     var grown = RotaryTable(frequencies: [1, 0.1, 0.01])
     grown.extend(to: 3)

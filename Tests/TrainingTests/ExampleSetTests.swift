@@ -126,11 +126,13 @@ struct ExampleSetTests {
 
   @Test func tokensOfAnotherVocabularyAreRefusedWithTheirLine() throws {
     let set = try exampleSet("\n" + #"{"prompt": "to", "completion": "be"}"#, plain)
-    try set.check(vocabularySize: plain.vocabularySize)
+    try set.check(vocabularySize: plain.vocabularySize, positionCount: nil)
     let largest = try #require(set.examples[0].tokens.max())
-    #expect(throws: TrainingError.self) { try set.check(vocabularySize: Int(largest)) }
+    #expect(throws: TrainingError.self) {
+      try set.check(vocabularySize: Int(largest), positionCount: nil)
+    }
     do throws(TrainingError) {
-      try set.check(vocabularySize: 3)
+      try set.check(vocabularySize: 3, positionCount: nil)
     } catch {
       guard case .tokenOutsideVocabulary("rows", 2, _, 3) = error else {
         Issue.record("\(error)")
@@ -138,12 +140,33 @@ struct ExampleSetTests {
       }
     }
     let negative = ExampleSet([Example(tokens: [1, -1], promptCount: 1)])
-    #expect(throws: TrainingError.self) { try negative.check(vocabularySize: 512) }
+    #expect(throws: TrainingError.self) {
+      try negative.check(vocabularySize: 512, positionCount: nil)
+    }
     let choice = ExampleSet([
       Example(
         tokens: [1, 2], promptCount: 1,
         choices: Example.Choices(completions: [[2], [512]], answer: 0))
     ])
-    #expect(throws: TrainingError.self) { try choice.check(vocabularySize: 512) }
+    #expect(throws: TrainingError.self) {
+      try choice.check(vocabularySize: 512, positionCount: nil)
+    }
+  }
+
+  @Test func moreTokensThanPositionsAreRefusedWithTheirLine() throws {
+    let set = ExampleSet(
+      [Example(tokens: [1, 2, 3, 4], promptCount: 2, line: 7)], name: "rows")
+    try set.check(vocabularySize: 9, positionCount: 4)
+    #expect(
+      throws: TrainingError.sequenceTooLong(
+        file: "rows", line: 7, tokenCount: 4, positionCount: 3)
+    ) { try set.check(vocabularySize: 9, positionCount: 3) }
+    let choice = ExampleSet([
+      Example(
+        tokens: [1, 2], promptCount: 1,
+        choices: Example.Choices(completions: [[2], [3, 4, 5]], answer: 0))
+    ])
+    try choice.check(vocabularySize: 9, positionCount: 4)
+    #expect(throws: TrainingError.self) { try choice.check(vocabularySize: 9, positionCount: 3) }
   }
 }

@@ -12,6 +12,7 @@ import Tokenization
 struct TinyModel {
   static let names = [
     "llama-gqa-tied", "llama-mqa-untied", "llama3-ropescaled", "qwen2", "qwen3", "mistral-swa8",
+    "gpt2", "gpt2-scaled", "opt",
   ]
 
   let folder: String

@@ -34,6 +34,12 @@ struct TokenizerOfCheckpointTests {
     }
   }
 
+  @Test func theTokenThatBeginsATextIsWhatTheFileSays() throws {
+    let plain = try TinyModel("gpt2").tokenizer.ids(of: "to be")
+    #expect(try TinyModel("opt").tokenizer.ids(of: "to be") == [2] + plain)
+    #expect(try TinyModel("opt").tokenizer.text(of: [2]) == "</s>")
+  }
+
   @Test func aMissingOrDamagedTokenizerIsRefused() throws {
     try withCopy { folder in
       let path = "\(folder)/tokenizer.json"
