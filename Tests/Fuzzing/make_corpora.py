@@ -128,6 +128,31 @@ CONFIG = {
     "tie_word_embeddings": True, "rms_norm_eps": 1e-5,
 }
 
+# Where the tensors of other families are in each block, with their shapes, and what makes their
+# configurations as small.
+OTHERS = {
+    "gpt2": (
+        "transformer.h.0",
+        {"n_embd": WIDTH, "n_inner": 4, "n_layer": 1, "n_head": 2, "n_positions": 5,
+         "vocab_size": WORDS, "tie_word_embeddings": True},
+        [("transformer.wte.weight", [WORDS, WIDTH]), ("transformer.wpe.weight", [5, WIDTH]),
+         ("transformer.ln_f.weight", [WIDTH]), ("transformer.ln_f.bias", [WIDTH])],
+        [("ln_1", [WIDTH]), ("ln_2", [WIDTH]), ("attn.c_attn", [WIDTH, 3 * WIDTH]),
+         ("attn.c_proj", [WIDTH, WIDTH]), ("mlp.c_fc", [WIDTH, 4]), ("mlp.c_proj", [4, WIDTH])]),
+    "opt": (
+        "model.decoder.layers.0",
+        {"hidden_size": WIDTH, "word_embed_proj_dim": WIDTH, "ffn_dim": 4, "num_hidden_layers": 1,
+         "num_attention_heads": 2, "max_position_embeddings": 5, "vocab_size": WORDS},
+        [("model.decoder.embed_tokens.weight", [WORDS, WIDTH]),
+         ("model.decoder.embed_positions.weight", [7, WIDTH]),
+         ("model.decoder.final_layer_norm.weight", [WIDTH]),
+         ("model.decoder.final_layer_norm.bias", [WIDTH])],
+        [("self_attn_layer_norm", [WIDTH]), ("final_layer_norm", [WIDTH]),
+         ("self_attn.q_proj", [WIDTH, WIDTH]), ("self_attn.k_proj", [WIDTH, WIDTH]),
+         ("self_attn.v_proj", [WIDTH, WIDTH]), ("self_attn.out_proj", [WIDTH, WIDTH]),
+         ("fc1", [4, WIDTH]), ("fc2", [WIDTH, 4])]),
+}
+
 
 def size(shape):
     count = 1
@@ -138,6 +163,15 @@ def size(shape):
 
 def model_file():
     return safetensors([(name, "F32", shape, numbers(size(shape))) for name, _, shape in MODEL])
+
+
+def other_model_file(model_type):
+    block, _, tensors, parts = OTHERS[model_type]
+    shapes = list(tensors)
+    for name, shape in parts:
+        outputs = shape[-1] if model_type == "gpt2" else shape[0]
+        shapes += [(f"{block}.{name}.weight", shape), (f"{block}.{name}.bias", [outputs])]
+    return safetensors([(name, "F32", shape, numbers(size(shape))) for name, shape in shapes])
 
 
 def checkpoints():
@@ -154,8 +188,14 @@ def checkpoints():
     for path in sorted((ROOT / "Tests/Fixtures/models").glob("*/config.json")):
         config = path.read_bytes()
         small = json.loads(config)
-        small.update({key: CONFIG[key] for key in CONFIG if key != "model_type"})
-        put("checkpoint", path.parent.name, json.dumps(small).encode() + NEXT + model)
+        family = small["model_type"]
+        if family in OTHERS:
+            small.update(OTHERS[family][1])
+            file = other_model_file(family)
+        else:
+            small.update({key: CONFIG[key] for key in CONFIG if key != "model_type"})
+            file = model
+        put("checkpoint", path.parent.name, json.dumps(small).encode() + NEXT + file)
 
 
 def adapters():
