@@ -193,6 +193,19 @@ struct GradientTrainerTests {
     }
   }
 
+  @Test func moreTokensThanPositionsAreRefused() throws {
+    let tiny = try TinyModel("opt")
+    let long = ExampleSet([Example(tokens: [Int32](repeating: 1, count: 95), promptCount: 1)])
+    let expected = TrainingError.sequenceTooLong(
+      file: "examples", line: 0, tokenCount: 95, positionCount: 94)
+    #expect(throws: expected) {
+      try GradientTrainer(
+        model: tiny.adapted(), examples: long, settings: GradientTraining(), totalVersions: 1,
+        seed: Seed(1))
+    }
+    #expect(throws: expected) { try Evaluator(model: tiny.adapted(), examples: long) }
+  }
+
   private func makeTrainer(
     seed: UInt64 = 7, warmup: Int = 0, clip: Double? = 1, recomputing: Int = 0
   ) throws -> (trainer: GradientTrainer, start: ParameterVector) {

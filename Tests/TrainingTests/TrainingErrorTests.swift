@@ -16,6 +16,7 @@ struct TrainingErrorTests {
     .noRows(file: "a.jsonl"), .badTemplate("{\n", problem: "a { is not closed"),
     .badSetting(name: "batchSize", value: "0", allowed: "from 1 to 1000000"),
     .tokenOutsideVocabulary(file: "a.jsonl", line: 2, token: 7, vocabularySize: 5),
+    .sequenceTooLong(file: "a.jsonl", line: 2, tokenCount: 7, positionCount: 5),
     .tooFewExamples(exampleCount: 1, workerCount: 2),
     .notFinite(what: "the loss", version: 3, step: 1),
     .notFiniteProbability(file: "a.jsonl", line: 4),
