@@ -45,8 +45,9 @@ public struct PEFTAdapter: Sendable, Equatable {
   public var modules: [Module]
   /// The name or path of the model that it was trained on, if known.
   public var baseModel: String?
-  /// Whether that model stores its matrices as [inputs, outputs], as GPT-2 does: PEFT then transposes
-  /// what it adds to them. A and B lie the same way for all models.
+  /// Whether that model stores its matrices as [inputs, outputs], as GPT-2 does.
+  ///
+  /// PEFT then transposes what it adds to them. A and B lie the same way for all models.
   public var fanInFanOut: Bool
 
   /// An adapter of the given layers.

@@ -17,17 +17,20 @@ public struct AttentionShape: Hashable, Sendable {
   /// What a product of query and key is multiplied with.
   public let scoreScale: Float
 
-  /// A shape. Scores are products of query and key, divided by the root of the heads' width if they
-  /// are scaled by it, and by `divisor`.
+  /// A shape.
   ///
-  /// - Precondition: counts are positive, and key-value heads divide the heads.
+  /// Scores are products of query and key, divided by the root of the heads' width if they are
+  /// scaled by it, and by `divisor`.
+  ///
+  /// - Precondition: counts are positive, as is the divisor, and key-value heads divide the heads.
   public init(
     headCount: Int, keyValueHeadCount: Int, headWidth: Int, window: Int?,
     scalesByWidth: Bool = true, divisor: Int = 1
   ) {
     precondition(
       keyValueHeadCount > 0 && headWidth > 0 && headCount > 0
-        && headCount.isMultiple(of: keyValueHeadCount) && (window ?? 1) > 0,
+        && headCount.isMultiple(of: keyValueHeadCount) && (window ?? 1) > 0
+        && divisor > 0,
       "\(headCount) heads over \(keyValueHeadCount), width \(headWidth), window \(window ?? 0)")
     self.headCount = headCount
     self.keyValueHeadCount = keyValueHeadCount

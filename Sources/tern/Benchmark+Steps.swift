@@ -20,7 +20,7 @@ extension Benchmark {
     @Option(help: "How many tokens at the end of each sequence are predicted; by default all.")
     var supervised: Int?
 
-    @Option(help: "The rank of the adapter, on all seven projections.")
+    @Option(help: "The rank of the adapter, on all linear layers of each block.")
     var rank = 8
 
     @Option(help: "The precision in which weights are multiplied; by default what is fastest here.")
