@@ -44,11 +44,18 @@ struct FrozenMatrix: Sendable {
     tiles = stride(from: 0, to: rows, by: step).map { $0..<min(rows, $0 + step) }
   }
 
-  /// y = x W^T.
-  func multiply(_ x: Matrix, into y: inout Matrix, in room: inout TileRoom) {
+  /// y = x W^T, of each of `partCount` parts of the rows by itself: its bits are those that it has
+  /// alone.
+  func multiply(
+    _ x: Matrix, partCount: Int = 1, into y: inout Matrix, in room: inout TileRoom
+  ) {
+    let parts = x.rowRanges(of: partCount)
     for rows in tiles {
       withTile(rows, in: &room) { tile in
-        Kernels.multiply(x, transposed: tile, into: &y, columns: rows)
+        for part in parts {
+          Kernels.multiply(
+            x.rows(part), transposed: tile, into: &y, columns: rows, firstRow: part.lowerBound)
+        }
       }
     }
   }
