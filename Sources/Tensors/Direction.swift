@@ -74,13 +74,9 @@ public struct TensorSelection: Hashable, Codable, Sendable {
   /// For each tensor, whether it is selected.
   public let isSelected: [Bool]
 
-  /// The number of selected parameters.
-  public let parameterCount: Int
-
   /// The tensors of `layout` for which `condition` holds.
   public init(of layout: ParameterLayout, where condition: (ParameterLayout.Entry) -> Bool) {
     isSelected = layout.entries.map(condition)
-    parameterCount = zip(layout.entries, isSelected).reduce(0) { $0 + ($1.1 ? $1.0.count : 0) }
   }
 }
 

