@@ -79,11 +79,12 @@ public struct GradientEstimator: Hashable, Codable, Sendable {
   /// The ways, by the names of the field.
   public enum Kind: String, CaseIterable, Codable, Sendable {
     /// SPSA: (l+ - l-) / 2e, the derivative along the direction. With one query this is MeZO
-    /// (S. Malladi et al., "Fine-Tuning Language Models with Just Forward Passes", 2023).
+    /// (S. Malladi et al., "Fine-Tuning Language Models with Just Forward Passes", 2023, algorithm 1).
     case twoSided = "two-sided"
-    /// FZOO ("Fast Zeroth-Order Optimization", 2025): (l+ - l0) / s, where s is the sample standard
-    /// deviation of all l+ of the step. The scalars have no unit and are about 1 in size, so that a
-    /// rate is that of FZOO's formula divided by its e.
+    /// FZOO: (l+ - l0) / s, where s is the sample standard deviation of all l+ of the step. The
+    /// scalars have no unit and are about 1 in size, so that a rate is that of FZOO's formula divided
+    /// by its e (S. Dang et al., "FZOO: Fast Zeroth-Order Optimizer for Fine-Tuning Large Language
+    /// Models towards Adam-Scale Speed", 2025).
     case oneSided = "one-sided"
     /// 1.5-SPSA: that of SPSA times 1 / max(1, |c|^0.1), where c = (l+ - 2 l0 + l-) / e^2 is the
     /// curvature along the direction.
