@@ -50,7 +50,8 @@ let modules: [Target] = [
   .target(name: "Digests", dependencies: ["COpenSSL"], swiftSettings: strict),
   .target(name: "Files", dependencies: ["Digests", "CPlatform"], swiftSettings: strict),
   .target(
-    name: "Tensors", dependencies: ["COpenBLAS", "CKernels", "Digests"], swiftSettings: strict),
+    name: "Tensors", dependencies: ["COpenBLAS", "CKernels", "Digests", "Randomness"],
+    swiftSettings: strict),
   .target(name: "Rounds", dependencies: ["Digests", "Randomness"], swiftSettings: memorySafe),
   .target(
     name: "Checkpoints", dependencies: ["CBlocks", "CPCRE2", "Digests", "Files"],

@@ -8,36 +8,59 @@ extension AdaptedModel {
   /// How many rows of logits exist at once.
   static let logitRowCount = 128
 
-  /// The logarithm of each target's probability, from the last block's output `stream_RC`.
+  /// The logarithm of each target's probability, from the last block's output `stream_RC`, which is
+  /// of `partCount` parts.
   ///
   /// With a weight, replaces the stream by the gradient of minus their sum times the weight; then
   /// logits are computed only once.
   func head(
-    _ batch: BatchLayout, _ stream_RC: inout Matrix, _ scratch: inout Scratch,
+    _ batch: BatchLayout, partCount: Int, _ stream_RC: inout Matrix, _ scratch: inout Scratch,
     gradientWeight weight: Double?
   ) -> [Double] {
     base.finalNorm.forward(
       stream_RC, statistics: &scratch.headStatistics, into: &scratch.normed_TC)
-    scratch.dNormed_TC.resize(rows: stream_RC.rowCount)
+    if weight != nil { scratch.dNormed_TC.resize(rows: stream_RC.rowCount) }
     var logProbabilities = [Double](repeating: 0, count: batch.predictions.count)
     var predictions = batch.predictions[...]
-    for first in stride(from: 0, to: stream_RC.rowCount, by: Self.logitRowCount) {
-      let rows = first..<min(stream_RC.rowCount, first + Self.logitRowCount)
+    for (rows, parts) in Self.logitRows(of: stream_RC.rowCount, partCount: partCount) {
       scratch.logits_RV.resize(rows: rows.count)
       base.head_VC.multiply(
-        scratch.normed_TC.rows(rows), into: &scratch.logits_RV, in: &scratch.tile)
+        scratch.normed_TC.rows(rows), partCount: parts, into: &scratch.logits_RV,
+        in: &scratch.tile)
       for row in rows {
         let here = predictions.prefix { $0.row == row }
         predictions = predictions.dropFirst(here.count)
         score(
-          here, row - first, &scratch.logits_RV, gradientWeight: weight, into: &logProbabilities)
+          here, row - rows.lowerBound, &scratch.logits_RV, gradientWeight: weight,
+          into: &logProbabilities)
       }
       guard weight != nil else { continue }
       base.head_VC.multiplyTransposed(
-        scratch.logits_RV, into: &scratch.dNormed_TC, firstRow: first, in: &scratch.tile)
+        scratch.logits_RV, into: &scratch.dNormed_TC, firstRow: rows.lowerBound, in: &scratch.tile)
     }
     if weight != nil { replaceByGradient(&stream_RC, &scratch) }
     return logProbabilities
+  }
+
+  /// The rows whose logits exist at once, and how many parts these are: some whole parts, or some
+  /// rows of one, so that the products for a part are the same whatever others there are.
+  private static func logitRows(
+    of rowCount: Int, partCount: Int
+  ) -> [(rows: Range<Int>, partCount: Int)] {
+    let length = rowCount / partCount
+    guard length > logitRowCount else {
+      let together = logitRowCount / length
+      return stride(from: 0, to: partCount, by: together).map { first in
+        let parts = first..<min(partCount, first + together)
+        return ((parts.lowerBound * length)..<(parts.upperBound * length), parts.count)
+      }
+    }
+    return (0..<partCount).flatMap { part in
+      stride(from: 0, to: length, by: logitRowCount).map { first in
+        let start = part * length
+        return ((start + first)..<(start + min(length, first + logitRowCount)), 1)
+      }
+    }
   }
 
   /// The log-probabilities of the targets of one row of logits.

@@ -13,15 +13,20 @@ extension AdaptedModel {
     let targetCount: Int
   }
 
-  /// The forward pass: the logarithm of each target's probability.
+  /// The forward pass: the logarithm of each target's probability, with the first of some adapters,
+  /// then with the second, and so on; only once if all are the same.
   ///
   /// With `saving`, what the backward needs of that block and those above is kept, and the gradient
   /// of the mean loss for the last block's output is left in the workspace's stream.
+  /// - Precondition: there is an adapter, and only one with `saving`.
   func run(
-    _ batch: TokenBatch, _ adapter: ParameterVector, in workspace: inout Workspace,
+    _ batch: TokenBatch, _ adapters: [ParameterVector], in workspace: inout Workspace,
     saving: Saving? = nil
   ) -> [Double] {
-    precondition(adapter.layout == layout, "an adapter of another layout than the model's")
+    precondition(
+      adapters.count == 1 || (saving == nil && !adapters.isEmpty), "\(adapters.count) adapters")
+    precondition(
+      adapters.allSatisfy { $0.layout == layout }, "an adapter of another layout than the model's")
     guard !batch.targets.isEmpty else { return [] }
     let configuration = base.configuration
     let lowest = saving?.from
@@ -31,17 +36,19 @@ extension AdaptedModel {
     base.embedding_VC.gather(workspace.batch.tokens, into: &workspace.stream)
     base.positions?.add(
       workspace.batch.positions, to: &workspace.stream, in: &workspace.scratch.normed_TC)
+    var copies = AdapterCopies(adapters.map(\.values), blocks)
     for layer in 0..<configuration.layerCount {
+      copies.layer = layer
       let slot = workspace.slot(layer, from: lowest)
       block(layer).forward(
-        workspace.batch, adapter.values, stream: &workspace.stream,
-        saved: &workspace.saved[slot], scratch: &workspace.scratch)
+        &workspace.batch, &copies, stream: &workspace.stream, saved: &workspace.saved[slot],
+        scratch: &workspace.scratch)
       if let lowest, layer >= lowest, slot == 0 {
         swap(&workspace.saved[0].input_TC, &workspace.inputs_TC[layer - lowest])
       }
     }
     return head(
-      workspace.batch, &workspace.stream, &workspace.scratch,
+      workspace.batch, partCount: copies.partCount, &workspace.stream, &workspace.scratch,
       gradientWeight: saving.map { 1 / Double($0.targetCount) })
   }
 
@@ -50,13 +57,14 @@ extension AdaptedModel {
     _ parameters: [Float], lowest: Int, in workspace: inout Workspace,
     addingTo gradient: inout [Float]
   ) {
+    var copies = AdapterCopies([parameters], blocks)
     for layer in (lowest..<base.configuration.layerCount).reversed() {
       let slot = workspace.slot(layer, from: lowest)
       let block = block(layer)
       if slot == 0 {
         swap(&workspace.saved[0].input_TC, &workspace.inputs_TC[layer - lowest])
         block.recompute(
-          workspace.batch, parameters, saved: &workspace.saved[0], scratch: &workspace.scratch)
+          &workspace.batch, &copies, saved: &workspace.saved[0], scratch: &workspace.scratch)
       }
       block.backward(
         workspace.batch, parameters, isLowest: layer == lowest, stream: &workspace.stream,

@@ -83,7 +83,7 @@ public struct AdaptedModel: Sendable {
   public func logProbabilities(
     of batch: TokenBatch, adapter: ParameterVector, in workspace: inout Workspace
   ) -> [Float] {
-    run(batch, adapter, in: &workspace).map { Float($0) }
+    run(batch, [adapter], in: &workspace).map { Float($0) }
   }
 
   /// The mean over all targets of minus the logarithm of their probability.
@@ -92,7 +92,30 @@ public struct AdaptedModel: Sendable {
   public func loss(
     of batch: TokenBatch, adapter: ParameterVector, in workspace: inout Workspace
   ) -> Double {
-    mean(run(batch, adapter, in: &workspace))
+    mean(run(batch, [adapter], in: &workspace))
+  }
+
+  /// The mean loss with each of some adapters: bit for bit what each has alone.
+  ///
+  /// They are computed side by side, with what they have in common only once: all up to the first
+  /// tensor in which they differ, and reading the frozen weights. That takes memory for as many
+  /// batches as there are adapters, of one block.
+  ///
+  /// - Parameter targetCount: as for the loss with its gradient.
+  /// - Precondition: as for the loss.
+  public func losses(
+    of batch: TokenBatch, adapters: [ParameterVector], in workspace: inout Workspace,
+    meanOver targetCount: Int? = nil
+  ) -> [Double] {
+    guard !adapters.isEmpty else { return [] }
+    let logProbabilities = run(batch, adapters, in: &workspace)
+    let count = batch.targets.count
+    let losses = stride(from: 0, to: logProbabilities.count, by: max(1, count)).map {
+      mean(Array(logProbabilities[$0..<($0 + count)]), over: targetCount)
+    }
+    precondition(!losses.isEmpty, "the loss of a batch without targets")
+    return losses.count == adapters.count
+      ? losses : [Double](repeating: losses[0], count: adapters.count)
   }
 
   /// The same loss, adding its gradient for the adapter to `gradient`.
@@ -107,10 +130,10 @@ public struct AdaptedModel: Sendable {
     precondition(gradient.layout == layout, "a gradient of another layout than the model's")
     let targetCount = targetCount ?? batch.targets.count
     guard let lowest = lowestAdaptedLayer else {
-      return mean(run(batch, adapter, in: &workspace), over: targetCount)
+      return mean(run(batch, [adapter], in: &workspace), over: targetCount)
     }
     let logProbabilities = run(
-      batch, adapter, in: &workspace, saving: Saving(from: lowest, targetCount: targetCount))
+      batch, [adapter], in: &workspace, saving: Saving(from: lowest, targetCount: targetCount))
     backward(adapter.values, lowest: lowest, in: &workspace, addingTo: &gradient.values)
     return mean(logProbabilities, over: targetCount)
   }

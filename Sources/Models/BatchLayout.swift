@@ -48,6 +48,24 @@ struct BatchLayout: Sendable {
     table.extend(to: batch.sequenceLengths.max() ?? 0)
   }
 
+  /// Puts `count` times the batch one after the other, as if each had rows and targets of its own.
+  mutating func repeatRows(_ count: Int) {
+    let (rowCount, targetRowCount) = (tokens.count, targetRows.count)
+    let targetCount = predictions.count
+    tokens = [[Int32]](repeating: tokens, count: count).flatMap { $0 }
+    positions = [[Int32]](repeating: positions, count: count).flatMap { $0 }
+    let (once, rows, targets) = (sequences, targetRows, predictions)
+    for copy in 1..<count {
+      sequences += once.map { $0.moved(by: copy * rowCount) }
+      targetRows += rows.map { $0 + Int32(copy * rowCount) }
+      predictions += targets.map {
+        Prediction(
+          row: $0.row + copy * targetRowCount, token: $0.token,
+          index: $0.index + copy * targetCount)
+      }
+    }
+  }
+
   /// Finds the targets' rows, given the row of each token of the batch.
   private mutating func place(_ targets: [TokenBatch.Target], rows: [Int]) {
     // Ties keep the order of the batch, so that the order is always the same.
@@ -60,6 +78,14 @@ struct BatchLayout: Sendable {
       if targetRows.last != row { targetRows.append(row) }
       return Prediction(row: targetRows.count - 1, token: targets[index].token, index: index)
     }
+  }
+}
+
+extension SequenceRows {
+  fileprivate func moved(by count: Int) -> SequenceRows {
+    SequenceRows(
+      prefix: (prefix.lowerBound + count)..<(prefix.upperBound + count),
+      own: (own.lowerBound + count)..<(own.upperBound + count))
   }
 }
 

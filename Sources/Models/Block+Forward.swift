@@ -16,41 +16,60 @@ struct Block {
 
   /// The stream after the block; in the last, only its rows with targets.
   func forward(
-    _ batch: BatchLayout, _ parameters: [Float], stream: inout Matrix, saved: inout SavedBlock,
-    scratch: inout Scratch
+    _ batch: inout BatchLayout, _ copies: inout AdapterCopies, stream: inout Matrix,
+    saved: inout SavedBlock, scratch: inout Scratch
   ) {
     swap(&stream, &saved.input_TC)
-    computeToGates(batch, parameters, &saved, &scratch)
-    weights.down.forward(
-      scratch.activation_TF, adapter[.feedForwardOutput], parameters,
-      lowered: &saved.lowered_TK[Site.feedForwardOutput.rawValue], tile: &scratch.tile,
-      into: &stream)
+    computeToGates(&batch, &copies, &saved, &scratch)
+    apply(
+      .feedForwardOutput, weights.down, scratch.activation_TF, &batch, &copies,
+      lowered: &saved.lowered_TK, tile: &scratch.tile, into: &stream, beside: &saved.middle_TC)
     Kernels.add(saved.middle_TC, to: &stream)
+  }
+
+  /// y = what the linear layers of a site and its adapters make of x.
+  ///
+  /// Where the pass forks, the rows of y, of the stream beside it and of the batch become those of
+  /// all adapters.
+  private func apply(
+    _ site: Site, _ linear: FrozenLinear, _ x: Matrix, _ batch: inout BatchLayout,
+    _ copies: inout AdapterCopies, lowered: inout [Matrix], tile: inout TileRoom,
+    into y: inout Matrix, beside stream: inout Matrix
+  ) {
+    linear.forward(x, partCount: copies.partCount, tile: &tile, into: &y)
+    if copies.forks(at: site) {
+      y.repeatRows(copies.partCount)
+      stream.repeatRows(copies.partCount)
+      batch.repeatRows(copies.partCount)
+    }
+    adapter[site]?.add(
+      x, copies.partParameters, lowered: &lowered[site.rawValue], to: &y)
   }
 
   /// All that the backward needs, from the block's input in `saved`: the same bits as the forward
   /// left there.
   func recompute(
-    _ batch: BatchLayout, _ parameters: [Float], saved: inout SavedBlock, scratch: inout Scratch
+    _ batch: inout BatchLayout, _ copies: inout AdapterCopies, saved: inout SavedBlock,
+    scratch: inout Scratch
   ) {
-    computeToGates(batch, parameters, &saved, &scratch)
+    computeToGates(&batch, &copies, &saved, &scratch)
+    let site = Site.feedForwardOutput.rawValue
     adapter[.feedForwardOutput]?.lower(
-      scratch.activation_TF, parameters,
-      into: &saved.lowered_TK[Site.feedForwardOutput.rawValue])
+      scratch.activation_TF, copies.parameters[0], into: &saved.lowered_TK[site])
   }
 
   private func computeToGates(
-    _ batch: BatchLayout, _ parameters: [Float], _ saved: inout SavedBlock,
+    _ batch: inout BatchLayout, _ copies: inout AdapterCopies, _ saved: inout SavedBlock,
     _ scratch: inout Scratch
   ) {
-    attend(batch, parameters, &saved, &scratch)
+    attend(&batch, &copies, &saved, &scratch)
     if isLast {
       Kernels.gather(batch.targetRows, of: saved.attention_TQ, into: &scratch.selected_RQ)
     }
-    weights.output.forward(
-      isLast ? scratch.selected_RQ : saved.attention_TQ, adapter[.attentionOutput], parameters,
-      lowered: &saved.lowered_TK[Site.attentionOutput.rawValue], tile: &scratch.tile,
-      into: &saved.middle_TC)
+    apply(
+      .attentionOutput, weights.output, isLast ? scratch.selected_RQ : saved.attention_TQ, &batch,
+      &copies, lowered: &saved.lowered_TK, tile: &scratch.tile, into: &saved.middle_TC,
+      beside: &saved.input_TC)
     if isLast {
       Kernels.add(batch.targetRows, of: saved.input_TC, to: &saved.middle_TC)
     } else {
@@ -58,23 +77,23 @@ struct Block {
     }
     weights.feedForwardNorm.forward(
       saved.middle_TC, statistics: &saved.middleStatistics, into: &scratch.normed_TC)
-    weights.gateUp.forward(
-      scratch.normed_TC, adapter[.feedForwardInput], parameters,
-      lowered: &saved.lowered_TK[Site.feedForwardInput.rawValue], tile: &scratch.tile,
-      into: &saved.gateUp_TG)
+    apply(
+      .feedForwardInput, weights.gateUp, scratch.normed_TC, &batch, &copies,
+      lowered: &saved.lowered_TK, tile: &scratch.tile, into: &saved.gateUp_TG,
+      beside: &saved.middle_TC)
     configuration.activation.forward(saved.gateUp_TG, into: &scratch.activation_TF)
   }
 
   private func attend(
-    _ batch: BatchLayout, _ parameters: [Float], _ saved: inout SavedBlock,
+    _ batch: inout BatchLayout, _ copies: inout AdapterCopies, _ saved: inout SavedBlock,
     _ scratch: inout Scratch
   ) {
     weights.attentionNorm.forward(
       saved.input_TC, statistics: &saved.inputStatistics, into: &scratch.normed_TC)
-    weights.queryKeyValue.forward(
-      scratch.normed_TC, adapter[.attentionInput], parameters,
-      lowered: &saved.lowered_TK[Site.attentionInput.rawValue], tile: &scratch.tile,
-      into: &saved.qkv_TW)
+    apply(
+      .attentionInput, weights.queryKeyValue, scratch.normed_TC, &batch, &copies,
+      lowered: &saved.lowered_TK, tile: &scratch.tile, into: &saved.qkv_TW,
+      beside: &saved.input_TC)
     normalizeHeads(&saved)
     Kernels.rotate(
       &saved.qkv_TW, headCount: attention.headCount + attention.keyValueHeadCount,

@@ -151,6 +151,7 @@ struct BlockWeights: Sendable {
     gateUp = try FrozenLinear(checkpoint, layer: layer, at: .feedForwardInput)
     down = try FrozenLinear(checkpoint, layer: layer, at: .feedForwardOutput)
   }
+
   /// All matrices.
   var matrices: [FrozenMatrix] { [queryKeyValue, output, gateUp, down].map(\.weights) }
 

@@ -4,21 +4,17 @@
 internal import Tensors
 
 extension FrozenLinear {
-  /// y = x W^T + bias, plus what the adapter adds; keeps u = x A^T.
+  /// y = x W^T + bias, of each of `partCount` parts of the rows by itself.
   func forward(
-    _ x_TI: Matrix, _ adapter: SiteAdapter?, _ parameters: [Float], lowered u_TK: inout Matrix,
-    tile: inout TileRoom, into y_TO: inout Matrix
+    _ x_TI: Matrix, partCount: Int, tile: inout TileRoom, into y_TO: inout Matrix
   ) {
     y_TO.resize(rows: x_TI.rowCount)
     if isStoredTransposed {
-      weights.multiplyTransposed(x_TI, into: &y_TO, in: &tile)
+      weights.multiplyTransposed(x_TI, partCount: partCount, into: &y_TO, in: &tile)
     } else {
-      weights.multiply(x_TI, into: &y_TO, in: &tile)
+      weights.multiply(x_TI, partCount: partCount, into: &y_TO, in: &tile)
     }
     if let bias { Kernels.add(bias, toRowsOf: &y_TO) }
-    guard let adapter else { return }
-    adapter.lower(x_TI, parameters, into: &u_TK)
-    adapter.addOutput(u_TK, parameters, to: &y_TO)
   }
 
   /// Adds the adapter's gradient to `gradient` and, if asked for, computes the input's.

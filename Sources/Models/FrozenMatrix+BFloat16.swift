@@ -2,7 +2,8 @@
 internal import Tensors
 
 /// Products of bfloat16: by a unit that reads packed operands, and by any processor, whose floats
-/// are rounded to bfloat16 before they are multiplied.
+/// are rounded to bfloat16 before they are multiplied. A unit sums each row by itself, so that parts of
+/// rows are nothing to it.
 extension FrozenMatrix {
   func multiplyPacked(
     _ x: Matrix, by unit: BFloat16Unit, into y: inout Matrix, in room: inout TileRoom
@@ -41,22 +42,25 @@ extension FrozenMatrix {
     }
   }
 
-  func multiplyRounded(_ x: Matrix, into y: inout Matrix, in room: inout TileRoom) {
+  func multiplyRounded(
+    _ x: Matrix, _ partCount: Int, into y: inout Matrix, in room: inout TileRoom
+  ) {
     Kernels.roundToBFloat16(x, into: &room.rounded)
     for rows in tiles {
       withRoundedFloats(of: rows, in: &room.floats) { [x = room.rounded] tile in
-        Kernels.multiply(x, transposed: tile, into: &y, columns: rows)
+        multiply(x, partCount, transposed: tile, into: &y, columns: rows)
       }
     }
   }
 
   func multiplyTransposedRounded(
-    _ dy: Matrix, into dx: inout Matrix, firstRow: Int, in room: inout TileRoom
+    _ dy: Matrix, _ partCount: Int, into dx: inout Matrix, firstRow: Int, in room: inout TileRoom
   ) {
     for rows in tiles {
       Kernels.roundToBFloat16(dy.columns(rows), into: &room.rounded)
       withRoundedFloats(of: rows, in: &room.floats) { [dy = room.rounded] tile in
-        Kernels.multiply(dy, tile, into: &dx, firstRow: firstRow, adding: rows.lowerBound > 0)
+        multiply(
+          dy, partCount, tile, into: &dx, firstRow: firstRow, adding: rows.lowerBound > 0)
       }
     }
   }

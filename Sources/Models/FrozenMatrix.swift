@@ -61,36 +61,63 @@ struct FrozenMatrix: Sendable {
     FrozenMatrix(parts, tileElementCount: tileElementCount, arithmetic: arithmetic)
   }
 
-  /// y = x W^T.
-  func multiply(_ x: Matrix, into y: inout Matrix, in room: inout TileRoom) {
-    switch arithmetic {
-    case .float32:
-      for rows in tiles {
-        withFloats(of: rows, in: &room.floats) { tile in
-          Kernels.multiply(x, transposed: tile, into: &y, columns: rows)
-        }
-      }
-    case .bfloat16(let unit?): multiplyPacked(x, by: unit, into: &y, in: &room)
-    case .bfloat16(nil): multiplyRounded(x, into: &y, in: &room)
-    }
-  }
-
-  /// dx = dy W, from row `firstRow` of dx on.
-  func multiplyTransposed(
-    _ dy: Matrix, into dx: inout Matrix, firstRow: Int = 0, in room: inout TileRoom
+  /// y = x W^T, of each of `partCount` parts of the rows by itself: its bits are those that it has
+  /// alone.
+  func multiply(
+    _ x: Matrix, partCount: Int = 1, into y: inout Matrix, in room: inout TileRoom
   ) {
     switch arithmetic {
     case .float32:
       for rows in tiles {
         withFloats(of: rows, in: &room.floats) { tile in
-          Kernels.multiply(
-            dy.columns(rows), tile, into: &dx, firstRow: firstRow, adding: rows.lowerBound > 0)
+          multiply(x, partCount, transposed: tile, into: &y, columns: rows)
+        }
+      }
+    case .bfloat16(let unit?): multiplyPacked(x, by: unit, into: &y, in: &room)
+    case .bfloat16(nil): multiplyRounded(x, partCount, into: &y, in: &room)
+    }
+  }
+
+  /// dx = dy W, from row `firstRow` of dx on, of each part as for the product with the transpose.
+  func multiplyTransposed(
+    _ dy: Matrix, partCount: Int = 1, into dx: inout Matrix, firstRow: Int = 0,
+    in room: inout TileRoom
+  ) {
+    switch arithmetic {
+    case .float32:
+      for rows in tiles {
+        withFloats(of: rows, in: &room.floats) { tile in
+          multiply(
+            dy.columns(rows), partCount, tile, into: &dx, firstRow: firstRow,
+            adding: rows.lowerBound > 0)
         }
       }
     case .bfloat16(let unit?):
       multiplyTransposedPacked(dy, by: unit, into: &dx, firstRow: firstRow, in: &room)
     case .bfloat16(nil):
-      multiplyTransposedRounded(dy, into: &dx, firstRow: firstRow, in: &room)
+      multiplyTransposedRounded(dy, partCount, into: &dx, firstRow: firstRow, in: &room)
+    }
+  }
+
+  /// One tile's columns of y = x W^T, part by part.
+  func multiply(
+    _ x: Matrix, _ partCount: Int, transposed tile: BorrowedMatrix, into y: inout Matrix,
+    columns: Range<Int>
+  ) {
+    for part in x.rowRanges(of: partCount) {
+      Kernels.multiply(
+        x.rows(part), transposed: tile, into: &y, columns: columns, firstRow: part.lowerBound)
+    }
+  }
+
+  /// One tile's share of dx = dy W, part by part.
+  func multiply(
+    _ dy: Matrix, _ partCount: Int, _ tile: BorrowedMatrix, into dx: inout Matrix, firstRow: Int,
+    adding: Bool
+  ) {
+    for part in dy.rowRanges(of: partCount) {
+      Kernels.multiply(
+        dy.rows(part), tile, into: &dx, firstRow: firstRow + part.lowerBound, adding: adding)
     }
   }
 

@@ -36,6 +36,8 @@ public struct MemoryPlan: Hashable, Sendable {
   public let threadCount: Int
   /// How many blocks are computed again in the backward instead of being kept.
   public let recomputedBlockCount: Int
+  /// How many adapters each thread computes the loss with at once; 1 for anything but such losses.
+  public let adapterCount: Int
 
   /// All of it.
   public var byteCount: Int { weights + vectors + activations + others }
@@ -87,9 +89,38 @@ extension AdaptedModel {
     of extent: BatchExtent, vectorCount: Int, others: Int = 0
   ) -> MemoryPlan {
     memoryPlan(
-      elements: savedCount(of: extent, layer: 0) + scratchCount(of: extent), threadCount: 1,
-      vectors: vectorCount, others: others, recomputing: 0)
+      elements: forwardCount(of: extent, adapterCount: 1), threadCount: 1, vectors: vectorCount,
+      others: others)
   }
+
+  /// The plan of forward passes with `adapterCount` adapters in all, on as many threads and with as
+  /// many adapters at once as are useful and `budget` allows.
+  ///
+  /// - Parameters: as for a step; the adapters that are computed at once are not among the vectors.
+  /// - Throws: `memory` when even one adapter on one thread needs more.
+  public func memoryPlan(
+    ofLossesOf extent: BatchExtent, adapterCount: Int, threadCount: Int = 1, vectorCount: Int,
+    others: Int = 0, budget: Int? = nil
+  ) throws(ModelError) -> MemoryPlan {
+    precondition(adapterCount > 0 && threadCount > 0, "\(adapterCount) on \(threadCount)")
+    func plan(_ threads: Int, _ atOnce: Int) -> MemoryPlan {
+      memoryPlan(
+        elements: forwardCount(of: extent, adapterCount: atOnce), threadCount: threads,
+        vectors: vectorCount + threads * atOnce, others: others, adapterCount: atOnce)
+    }
+    let useful = max(2, Self.usefulRowCount / max(1, extent.tokenCount))
+    for threads in (1...threadCount).reversed() {
+      let each = (adapterCount + threads - 1) / threads
+      for atOnce in (1...min(useful, each)).reversed() {
+        let plan = plan(threads, atOnce)
+        if plan.byteCount <= budget ?? .max { return plan }
+      }
+    }
+    throw .memory(budget: budget ?? .max, least: plan(1, 1).byteCount)
+  }
+
+  /// With so many rows it hardly takes time any more to expand the frozen weights for them.
+  private static let usefulRowCount = 2048
 
   /// The plan of a step that computes `count` blocks twice.
   func memoryPlan(
@@ -109,13 +140,14 @@ extension AdaptedModel {
   }
 
   private func memoryPlan(
-    elements: Int, threadCount: Int, vectors: Int, others: Int, recomputing count: Int
+    elements: Int, threadCount: Int, vectors: Int, others: Int, recomputing count: Int = 0,
+    adapterCount: Int = 1
   ) -> MemoryPlan {
     MemoryPlan(
       weights: base.matrices.reduce(0) { $0 + $1.byteCount },
       vectors: vectors * layout.count * floatByteCount,
       activations: threadCount * elements * floatByteCount, others: others,
-      threadCount: threadCount, recomputedBlockCount: count)
+      threadCount: threadCount, recomputedBlockCount: count, adapterCount: adapterCount)
   }
 
   /// The floats of a `SavedBlock` after the forward of `layer`.
@@ -140,25 +172,44 @@ extension AdaptedModel {
     return count
   }
 
+  /// The floats of a workspace after a forward pass with some adapters.
+  private func forwardCount(of extent: BatchExtent, adapterCount: Int) -> Int {
+    let saved = (0..<base.configuration.layerCount).map { savedCount(of: extent, layer: $0) }
+    let all = BatchExtent(
+      tokenCount: adapterCount * extent.tokenCount,
+      targetRowCount: adapterCount * extent.targetRowCount,
+      longestSequence: extent.longestSequence)
+    return adapterCount * (saved.max() ?? 0) + forwardScratchCount(of: all)
+  }
+
+  /// The floats of the stream and of a `Scratch` after a forward pass.
+  private func forwardScratchCount(of extent: BatchExtent) -> Int {
+    let configuration = base.configuration
+    let shape = base.attentionShape(layer: 0)
+    let logitRows = min(Self.logitRowCount, extent.targetRowCount)
+    let room = base.blocks.flatMap(\.matrices).reduce(base.head_VC.room(forRows: logitRows)) {
+      $0.union($1.room(forRows: extent.tokenCount))
+    }
+    // Stream, norm, activation.
+    return extent.tokenCount * (2 * configuration.width + configuration.feedForwardWidth)
+      + extent.targetRowCount * (shape.queryWidth + base.finalNorm.statisticCount)
+      + logitRows * configuration.vocabularySize
+      + AttentionScratch.elementCount(shape, longest: extent.longestSequence)
+      + room.floatCount
+  }
+
   /// The floats of the stream and of a `Scratch` after a step.
   private func scratchCount(of extent: BatchExtent) -> Int {
     let configuration = base.configuration
     let shape = base.attentionShape(layer: 0)
     let ranks = blocks.flatMap { block in Site.allCases.map { block[$0]?.rankCount ?? 0 } }
     let tokens =
-      // Stream, norm, their gradients; activation and its gradient.
-      4 * configuration.width + 2 * configuration.feedForwardWidth
+      // Gradients of stream, norm and activation.
+      2 * configuration.width + configuration.feedForwardWidth
       // Gradients of attention's output and input; dots and the gradient of x A^T.
       + shape.queryWidth + shape.rowWidth + shape.headCount + (ranks.max() ?? 0)
-    let logitRows = min(Self.logitRowCount, extent.targetRowCount)
-    let room = base.blocks.flatMap(\.matrices).reduce(base.head_VC.room(forRows: logitRows)) {
-      $0.union($1.room(forRows: extent.tokenCount))
-    }
-    return extent.tokenCount * tokens
-      + extent.targetRowCount * (2 * shape.queryWidth + base.finalNorm.statisticCount)
-      + logitRows * configuration.vocabularySize
-      + AttentionScratch.elementCount(shape, longest: extent.longestSequence)
-      + room.floatCount
+    return forwardScratchCount(of: extent) + extent.tokenCount * tokens
+      + extent.targetRowCount * shape.queryWidth
   }
 }
 

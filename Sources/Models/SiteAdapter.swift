@@ -59,25 +59,55 @@ struct SiteAdapter: Sendable {
   var rankCount: Int { parts.last?.ranks.upperBound ?? 0 }
   var learnsA: Bool { frozenA_KI == nil }
 
+  /// y += scale (x A^T) B^T, where part i of the rows of y has parameters i; keeps u = x A^T.
+  ///
+  /// With fewer rows than y, x is the same for all parts, and u too if A is.
+  func add(
+    _ x_TI: Matrix, _ parameters: [[Float]], lowered u_TK: inout Matrix, to y_TO: inout Matrix
+  ) {
+    let isShared = x_TI.rowCount < y_TO.rowCount
+    let parts = y_TO.rowRanges(of: parameters.count)
+    u_TK.resize(rows: isShared && !learnsA ? x_TI.rowCount : y_TO.rowCount, columns: rankCount)
+    let loweredParts = u_TK.rowRanges(of: u_TK.rowCount == y_TO.rowCount ? parameters.count : 1)
+    for (part, parameters) in zip(loweredParts, parameters) {
+      lower(isShared ? x_TI : x_TI.rows(part), parameters, into: &u_TK, firstRow: part.lowerBound)
+    }
+    for (index, part) in parts.enumerated() {
+      let lowered = loweredParts[min(index, loweredParts.count - 1)]
+      addOutput(
+        u_TK.rows(lowered), parameters[index], to: &y_TO, firstRow: part.lowerBound)
+    }
+  }
+
   /// u = x A^T.
   func lower(_ x_TI: Matrix, _ parameters: [Float], into u_TK: inout Matrix) {
     u_TK.resize(rows: x_TI.rowCount, columns: rankCount)
+    lower(x_TI, parameters, into: &u_TK, firstRow: 0)
+  }
+
+  /// u = x A^T, from row `firstRow` of u on.
+  private func lower(
+    _ x_TI: Matrix, _ parameters: [Float], into u_TK: inout Matrix, firstRow: Int
+  ) {
     if let frozenA_KI {
-      Kernels.multiply(x_TI, transposed: frozenA_KI, into: &u_TK)
+      Kernels.multiply(x_TI, transposed: frozenA_KI, into: &u_TK, firstRow: firstRow)
       return
     }
     for part in parts {
       Kernels.multiply(
-        x_TI, transposed: a(of: part, parameters), into: &u_TK, columns: part.ranks)
+        x_TI, transposed: a(of: part, parameters), into: &u_TK, columns: part.ranks,
+        firstRow: firstRow)
     }
   }
 
-  /// y += scale u B^T, part by part.
-  func addOutput(_ u_TK: Matrix, _ parameters: [Float], to y_TO: inout Matrix) {
+  /// y += scale u B^T, part by part, from row `firstRow` of y on.
+  private func addOutput(
+    _ u_TK: Matrix, _ parameters: [Float], to y_TO: inout Matrix, firstRow: Int
+  ) {
     for part in parts {
       Kernels.multiply(
         u_TK.columns(part.ranks), transposed: b(of: part, parameters), scale: part.scale,
-        into: &y_TO, columns: part.columns, adding: true)
+        into: &y_TO, columns: part.columns, firstRow: firstRow, adding: true)
     }
   }
 

@@ -14,6 +14,8 @@ public struct StepBenchmark: Sendable {
     case train
     /// The loss alone.
     case forward
+    /// Two losses along each of some random directions, and a step of SGD along them.
+    case zerothOrder(queryCount: Int)
   }
 
   /// The sizes of a step.
@@ -58,6 +60,8 @@ public struct StepBenchmark: Sendable {
     public var supervised: Int
     /// The rank of the adapter.
     public var rank: Int
+    /// How many directions a step had, for zeroth-order steps.
+    public var queries: Int?
     /// How many threads there were.
     public var threads: Int
     /// What products of weights were made of.
@@ -82,6 +86,8 @@ public struct StepBenchmark: Sendable {
     public var plannedBytes: Int
     /// How many blocks were computed twice to stay within them.
     public var recomputedBlocks: Int
+    /// How many adapters each thread computed with at once.
+    public var adaptersAtOnce: Int
     /// The loss before the last step, to compare.
     public var loss: Double
   }
@@ -120,6 +126,11 @@ public struct StepBenchmark: Sendable {
       plan = try model.memoryPlan(
         of: BatchExtent(ofLargest: parts), threadCount: min(size.threads, parts.count),
         vectorCount: 5, others: programByteCount, budget: size.memory)
+    case .zerothOrder(let queryCount):
+      // The model's own start, and the replica's adapter.
+      plan = try model.memoryPlan(
+        ofLossesOf: BatchExtent(ofLargest: batch.parts), adapterCount: 2 * queryCount,
+        threadCount: size.threads, vectorCount: 2, others: programByteCount, budget: size.memory)
     }
   }
 
@@ -128,31 +139,64 @@ public struct StepBenchmark: Sendable {
   /// - Precondition: there is a step.
   public func run(stepCount: Int) throws -> Report {
     precondition(stepCount > 0, "a benchmark of no steps")
-    var adapter = model.initialAdapter()
-    var optimizer = AdamW(count: model.layout.count)
-    var gradient = ParameterVector(zerosOf: model.layout)
-    let computer = GradientComputer(
-      model: model, threadCount: plan.threadCount, recomputing: plan.recomputedBlockCount)
-    var workspace = model.makeWorkspace()
+    let step = makeStep()
     var stream = RandomStream(Seed(1))
     var seconds: [Double] = []
     var wallSeconds: [Double] = []
     var loss = 0.0
-    for step in -2..<stepCount {
+    for number in -2..<stepCount {
       let batch = randomBatch(&stream)
       let (begin, start) = (processorSeconds(), ContinuousClock.now)
-      switch work {
-      case .forward: loss = model.loss(of: batch, adapter: adapter, in: &workspace)
-      case .train:
-        loss = computer.loss(of: batch, adapter: adapter, gradient: &gradient)
-        optimizer.step(&adapter, gradient: gradient, learningRate: 1e-4)
-      }
-      guard step >= 0 else { continue }
+      loss = step(batch)
+      guard number >= 0 else { continue }
       seconds.append(processorSeconds() - begin)
       wallSeconds.append((ContinuousClock.now - start) / .seconds(1))
     }
     return try report(
       seconds.sorted(), wallSeconds.sorted(), operations: operations(&stream), loss: loss)
+  }
+
+  /// What is repeated, with its memory: takes a batch and gives its loss.
+  private func makeStep() -> (TokenBatch) -> Double {
+    let model = model
+    var adapter = model.initialAdapter()
+    switch work {
+    case .forward:
+      var workspace = model.makeWorkspace()
+      return { model.loss(of: $0, adapter: adapter, in: &workspace) }
+    case .train:
+      var optimizer = AdamW(count: model.layout.count)
+      var gradient = ParameterVector(zerosOf: model.layout)
+      let computer = GradientComputer(
+        model: model, threadCount: plan.threadCount, recomputing: plan.recomputedBlockCount)
+      return { batch in
+        let loss = computer.loss(of: batch, adapter: adapter, gradient: &gradient)
+        optimizer.step(&adapter, gradient: gradient, learningRate: 1e-4)
+        return loss
+      }
+    case .zerothOrder(let queryCount):
+      return makeZerothOrderStep(queries: (0..<queryCount).map { UInt32($0) })
+    }
+  }
+
+  private func makeZerothOrderStep(queries: [UInt32]) -> (TokenBatch) -> Double {
+    let estimator = GradientEstimator(.twoSided, perturbation: 5e-3)
+    let displacements = estimator.displacements(for: queries)
+    let computer = LossComputer(
+      model: model, threadCount: plan.threadCount, adapterCount: plan.adapterCount)
+    var replica = ZerothOrderReplica(
+      adapter: model.initialAdapter(), directions: Directions(of: Seed(1)))
+    var number: UInt32 = 0
+    return { batch in
+      let (start, step) = (replica, number)
+      let losses = computer.losses(of: batch, count: displacements.count) {
+        start.displaced(by: displacements[$0], ofStep: step)
+      }
+      let estimate = estimator.estimate(estimator.losses(losses, for: queries))
+      replica.apply(UpdateRule.sgd.step(step, for: estimate.scalars, learningRate: 1e-4))
+      number += 1
+      return estimate.loss ?? .nan
+    }
   }
 
   private func report(
@@ -162,19 +206,28 @@ public struct StepBenchmark: Sendable {
     let memory = try ProcessUsage.current()
     return Report(
       batch: size.batch, sequence: size.sequence, supervised: size.supervised, rank: size.rank,
-      threads: plan.threadCount, compute: "\(model.base.arithmetic)", steps: seconds.count,
+      queries: queryCount, threads: plan.threadCount, compute: "\(model.base.arithmetic)",
+      steps: seconds.count,
       wallSecondsMedian: wallSeconds[wallSeconds.count / 2], processorSecondsMedian: median,
       processorSecondsMinimum: seconds[0],
       tokensPerProcessorSecond: Double(size.batch * size.sequence) / median,
       gigaflopsPerSecond: operations / median / 1e9,
       gigaflopsPerSecondOfOneProduct: speedOfOneProduct(),
       peakResidentBytes: memory.peakResidentBytes, plannedBytes: plan.byteCount,
-      recomputedBlocks: plan.recomputedBlockCount, loss: loss)
+      recomputedBlocks: plan.recomputedBlockCount, adaptersAtOnce: plan.adapterCount, loss: loss)
   }
 
   private func operations(_ stream: inout RandomStream) -> Double {
     let arithmetic = model.arithmetic(of: randomBatch(&stream))
-    return work == .train ? arithmetic.step : arithmetic.forward
+    switch work {
+    case .train: return arithmetic.step
+    case .forward: return arithmetic.forward
+    case .zerothOrder(let queryCount): return 2 * Double(queryCount) * arithmetic.forward
+    }
+  }
+
+  private var queryCount: Int? {
+    if case .zerothOrder(let count) = work { count } else { nil }
   }
 
   private func randomBatch(_ stream: inout RandomStream) -> TokenBatch {

@@ -80,6 +80,24 @@ public struct Matrix: Sendable {
     rowCount = rows
   }
 
+  /// Puts `count` times the rows one under the other.
+  ///
+  /// - Precondition: it is no part of another, and the count is positive.
+  public mutating func repeatRows(_ count: Int) {
+    precondition(isWhole && count > 0, "\(count) times a part of a matrix")
+    let (once, all) = (self.count, count * self.count)
+    if values.count < all {
+      values.reserveCapacity(all)
+      values += repeatElement(0, count: all - values.count)
+    }
+    values.withUnsafeMutableBufferPointer { memory in
+      for copy in 1..<max(1, count) {
+        _ = memory[(copy * once)...].update(from: memory[..<once])
+      }
+    }
+    rowCount *= count
+  }
+
   /// Sets every element to zero.
   ///
   /// - Precondition: it is no part of another.

@@ -9,6 +9,14 @@ public struct GradientTraining: Hashable, Codable, Sendable {
     case cosine
     /// The same to the end.
     case constant
+
+    /// The share of the full rate that step `step` of `stepCount` has.
+    func share(atStep step: Int, of stepCount: Int) -> Double {
+      switch self {
+      case .constant: 1
+      case .cosine: 0.5 * (1 + cos(.pi * min(1, Double(step) / Double(max(1, stepCount)))))
+      }
+    }
   }
 
   /// Steps between receiving a version and answering.
@@ -60,12 +68,7 @@ public struct GradientTraining: Hashable, Codable, Sendable {
   /// on, and would be zero one step after the last.
   public func learningRate(atStep step: Int, of stepCount: Int) -> Double {
     if step < warmup { return learningRate * Double(step + 1) / Double(warmup) }
-    switch schedule {
-    case .constant: return learningRate
-    case .cosine:
-      let fraction = Double(step - warmup) / Double(max(1, stepCount - warmup))
-      return learningRate * 0.5 * (1 + cos(.pi * min(1, fraction)))
-    }
+    return learningRate * schedule.share(atStep: step - warmup, of: stepCount - warmup)
   }
 
   /// Refuses settings with which no training is possible.

@@ -54,7 +54,8 @@ extension Benchmark {
       try printResult(of: "benchmark \(name)", as: format, report) {
         """
         step         \(report.batch) x \(report.sequence) tokens, \(report.supervised) predicted \
-        of each, rank \(report.rank), \(report.steps) steps, threads: \(report.threads)
+        of each, rank \(report.rank), \(report.steps) steps, threads: \(report.threads)\
+        \(report.queries.map { ", \($0) queries with two losses" } ?? "")
         time         \(fixed(report.wallSecondsMedian, 3)) s a step at the median
         processor    \(fixed(report.processorSecondsMedian, 3)) s a step at the median, \
         \(fixed(report.processorSecondsMinimum, 3)) s at best, \
@@ -62,7 +63,8 @@ extension Benchmark {
         arithmetic   \(fixed(report.gigaflopsPerSecond, 1)) GFLOP/s in \(report.compute); one large \
         product of floats on this machine has \(fixed(report.gigaflopsPerSecondOfOneProduct, 1))
         memory       \(byteText(report.peakResidentBytes)) resident at most, \
-        \(byteText(report.plannedBytes)) planned, \(report.recomputedBlocks) blocks computed twice
+        \(byteText(report.plannedBytes)) planned, \(report.recomputedBlocks) blocks computed twice, \
+        adapters at once: \(report.adaptersAtOnce)
         loss         \(fixed(report.loss, 4))
         """
       }
@@ -106,6 +108,44 @@ extension Benchmark {
 
     func run() async throws {
       try await reportingErrors { try options.run(.forward, named: "forward", factors: .b) }
+    }
+  }
+}
+
+extension Benchmark {
+  struct ZerothOrder: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Steps of zeroth-order training on random tokens: two losses along each of some "
+        + "random directions, and a step along them.")
+
+    @OptionGroup var options: StepOptions
+
+    @Option(help: "How many directions a step has.")
+    var queries = 1
+
+    @Option(help: "Which factors of the adapter are perturbed: 'b', or 'both'.")
+    var factors = LoRAConfiguration.Factors.b
+
+    @Option(help: "How many threads compute.")
+    var threads = 1
+
+    @Option(
+      help: ArgumentHelp(
+        "The most memory to use, as 450MB: fewer losses are computed at once until it suffices.",
+        valueName: "size"))
+    var memory: ByteSize?
+
+    func validate() throws {
+      guard 1...1024 ~= threads else { throw ValidationError("--threads is 1 to 1024") }
+      guard 1...10_000 ~= queries else { throw ValidationError("--queries is 1 to 10000") }
+    }
+
+    func run() async throws {
+      try await reportingErrors {
+        try options.run(
+          .zerothOrder(queryCount: queries), named: "zeroth-order", factors: factors,
+          threads: threads, memory: memory)
+      }
     }
   }
 }

@@ -7,7 +7,9 @@ import Programs
 struct Benchmark: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure this machine.",
-    subcommands: [Train.self, Forward.self, Rounds.self, Serve.self, Work.self])
+    subcommands: [
+      Train.self, Forward.self, ZerothOrder.self, Rounds.self, Serve.self, Work.self,
+    ])
 }
 
 extension Benchmark {

@@ -32,6 +32,17 @@ struct BenchmarkTests {
     #expect(try number("loss") > 5)
   }
 
+  @Test func zerothOrderStepsAreMeasured() throws {
+    let report = try report([
+      "zeroth-order", "--model", Site.model, "--batch", "2", "--sequence", "16", "--rank", "3",
+      "--steps", "2", "--queries", "5",
+    ])
+    #expect(report["command"] as? String == "benchmark zeroth-order")
+    #expect(report["queries"] as? Int == 5 && report["adapters_at_once"] as? Int == 10)
+    #expect(try #require(report["processor_seconds_median"] as? Double) > 0)
+    #expect(try #require(report["loss"] as? Double) > 5)
+  }
+
   @Test func roundsAreMeasured() throws {
     let report = try report(["rounds", "--workers", "2", "--bytes", "100000", "--rounds", "3"])
     #expect(report["workers"] as? Int == 2 && report["rounds"] as? Int == 3)

@@ -80,9 +80,47 @@ import Testing
     var workspace = model.makeWorkspace()
     _ = model.loss(of: batch, adapter: adapter(of: model), in: &workspace)
     let plan = model.forwardMemoryPlan(of: extent, vectorCount: 2)
+    let taken = 4 * workspace.elementCount
     #expect(plan.vectors == 2 * 4 * model.layout.count)
-    #expect(4 * workspace.elementCount <= plan.activations)
+    #expect(taken <= plan.activations && Double(taken) > 0.9 * Double(plan.activations))
     #expect(plan.activations < model.leastMemoryPlan(of: extent, vectorCount: 2).activations)
+  }
+
+  @Test(arguments: GoldenModel.names) func lossesOfManyTakeWhatIsPlanned(name: String) throws {
+    let model = try model(name)
+    for count in 1...5 {
+      let adapters = (0..<count).map { index in
+        ParameterVector(
+          layout: model.layout, values: adapter(of: model).values.map { $0 + Float(index) / 500 })
+      }
+      var workspace = model.makeWorkspace()
+      _ = model.losses(of: batch, adapters: adapters, in: &workspace)
+      let plan = try model.memoryPlan(ofLossesOf: extent, adapterCount: count, vectorCount: 2)
+      #expect(plan.adapterCount == count && plan.threadCount == 1)
+      #expect(plan.vectors == (2 + count) * 4 * model.layout.count)
+      let taken = 4 * workspace.elementCount
+      #expect(taken <= plan.activations && Double(taken) > 0.85 * Double(plan.activations))
+    }
+  }
+
+  @Test func lessMemoryMeansFewerAdaptersAtOnce() throws {
+    let model = try model("llama-gqa-tied")
+    func plan(threads: Int = 1, budget: Int? = nil) throws(ModelError) -> MemoryPlan {
+      try model.memoryPlan(
+        ofLossesOf: extent, adapterCount: 7, threadCount: threads, vectorCount: 2, others: 100,
+        budget: budget)
+    }
+    let useful = try plan()
+    #expect(useful.adapterCount == 7 && useful.others == 100)
+    let squeezed = try plan(budget: useful.byteCount - 1)
+    #expect(squeezed.adapterCount == 6 && squeezed.byteCount < useful.byteCount)
+    #expect(try plan(threads: 2).adapterCount == 4 && plan(threads: 2).threadCount == 2)
+    let forward = model.forwardMemoryPlan(of: extent, vectorCount: 3, others: 100)
+    let least = try plan(threads: 3, budget: forward.byteCount)
+    #expect(least.adapterCount == 1 && least.threadCount == 1)
+    #expect(least.byteCount == forward.byteCount)
+    let error = ModelError.memory(budget: 1000, least: forward.byteCount)
+    #expect(throws: error) { try plan(budget: 1000) }
   }
 
   @Test func aBudgetIsKeptOrRefused() throws {

@@ -42,4 +42,19 @@ struct MatrixTests {
     matrix.clear()
     #expect(part.elements == [0, 1, 4, 5, 8, 9])
   }
+
+  @Test func rowsAreRepeatedInOldAndInNewMemory() {
+    var matrix = Matrix([1, 2, 3, 4], rows: 2, columns: 2)
+    matrix.repeatRows(3)
+    #expect(matrix.elements == [1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4])
+    matrix.resize(rows: 1)
+    matrix.values.replaceSubrange(0..<2, with: [8, 9])
+    matrix.repeatRows(4)
+    #expect(matrix.elements == [8, 9, 8, 9, 8, 9, 8, 9] && matrix.values.count == 12)
+    matrix.repeatRows(1)
+    #expect(matrix.rowCount == 4)
+    matrix.resize(rows: 0)
+    matrix.repeatRows(2)
+    #expect(matrix.rowCount == 0)
+  }
 }

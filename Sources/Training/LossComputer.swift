@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Dispatch
+internal import Foundation
+public import Models
+internal import Synchronization
+public import Tensors
+
+// Contract of the unsafe code: a seat is used by one thread for as long as a batch takes, and by
+// nobody between two batches.
+
+/// Losses of batches with many adapters, some at once, on some threads.
+///
+/// The results are the same bits for any number of threads and of adapters at once.
+public final class LossComputer {
+  private let model: AdaptedModel
+  private let adapterCount: Int
+  private let seats: [Seat]
+
+  /// A computer of `model` with `threadCount` threads, that computes with `adapterCount` adapters at
+  /// once on each.
+  public init(model: AdaptedModel, threadCount: Int = 1, adapterCount: Int) {
+    precondition(
+      threadCount > 0 && adapterCount > 0, "\(adapterCount) adapters on \(threadCount) threads")
+    self.model = model
+    self.adapterCount = adapterCount
+    seats = (0..<threadCount).map { _ in Seat(workspace: model.makeWorkspace()) }
+  }
+
+  /// The mean loss over all targets with each of `count` adapters.
+  ///
+  /// - Parameter adapter: makes the adapter of a number; it is kept only while it is computed with.
+  /// - Precondition: as for the model's losses.
+  public func losses(
+    of batch: TokenBatch, count: Int, adapter: @escaping @Sendable (Int) -> ParameterVector
+  ) -> [Double] {
+    let groups = stride(from: 0, to: count, by: adapterCount).map {
+      $0..<min(count, $0 + adapterCount)
+    }
+    let work = Work(of: model, batch, groups: groups, count: count, adapter: adapter)
+    let helpers = DispatchGroup()
+    for seat in seats.prefix(work.pieceCount).dropFirst() {
+      helpers.enter()
+      // A thread of its own: those of queues answer messages meanwhile.
+      Thread.detachNewThread {
+        work.work(at: seat)
+        helpers.leave()
+      }
+    }
+    work.work(at: seats[0])
+    helpers.wait()
+    return work.losses
+  }
+}
+
+/// What one thread computes with.
+private final class Seat: @unchecked Sendable {
+  var workspace: Workspace
+
+  init(workspace: Workspace) { self.workspace = workspace }
+}
+
+/// One batch: each group of adapters with each part of it.
+private final class Work: Sendable {
+  private struct State {
+    var next = 0
+    /// By part, then by adapter.
+    var losses: [[Double]]
+  }
+
+  private let model: AdaptedModel
+  private let parts: [TokenBatch]
+  private let targetCount: Int
+  private let groups: [Range<Int>]
+  private let adapter: @Sendable (Int) -> ParameterVector
+  private let state: Mutex<State>
+
+  var pieceCount: Int { groups.count * parts.count }
+
+  init(
+    of model: AdaptedModel, _ batch: TokenBatch, groups: [Range<Int>], count: Int,
+    adapter: @escaping @Sendable (Int) -> ParameterVector
+  ) {
+    self.model = model
+    self.groups = groups
+    self.adapter = adapter
+    parts = batch.parts
+    precondition(!parts.isEmpty, "the loss of a batch without targets")
+    targetCount = batch.targets.count
+    state = Mutex(
+      State(losses: parts.map { _ in [Double](repeating: 0, count: count) }))
+  }
+
+  /// Computes pieces until there is none left.
+  func work(at seat: Seat) {
+    while let piece = takePiece() {
+      let (group, part) = (groups[piece / parts.count], piece % parts.count)
+      let losses = model.losses(
+        of: parts[part], adapters: group.map(adapter), in: &seat.workspace,
+        meanOver: targetCount)
+      state.withLock { $0.losses[part].replaceSubrange(group, with: losses) }
+    }
+  }
+
+  private func takePiece() -> Int? {
+    state.withLock { state in
+      guard state.next < pieceCount else { return nil }
+      defer { state.next += 1 }
+      return state.next
+    }
+  }
+
+  /// The sums over the parts, in their order, when all pieces are computed.
+  var losses: [Double] {
+    state.withLock { state in
+      state.losses[0].indices.map { index in
+        state.losses.reduce(0) { $0 + $1[index] }
+      }
+    }
+  }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Tensors
+
+/// An adapter that follows the steps of zeroth-order training.
+///
+/// Whoever starts from the same adapter and applies the same steps in the same order has the same
+/// bits, on any machine: that is what taking part, replay and restart have in common. Nothing is ever
+/// pending: after `apply` the adapter is the step's.
+public struct ZerothOrderReplica: Sendable {
+  /// The adapter.
+  public private(set) var adapter: ParameterVector
+  /// Where directions come from.
+  public let directions: Directions
+  /// The tensors that are perturbed and learned; nil for all.
+  public let selection: TensorSelection?
+  /// How steps are applied.
+  public let rule: UpdateRule
+
+  private var velocity: ParameterVector?
+  private var moments: AdamW?
+
+  /// A replica that has applied no step.
+  public init(
+    adapter: ParameterVector, directions: Directions, rule: UpdateRule = .sgd,
+    selection: TensorSelection? = nil
+  ) {
+    self.adapter = adapter
+    self.directions = directions
+    self.selection = selection
+    self.rule = rule
+    switch rule {
+    case .sgd, .sign: break
+    case .momentum: velocity = ParameterVector(zerosOf: adapter.layout)
+    case .adam(let beta1, let beta2, let epsilon):
+      moments = AdamW(
+        settings: AdamW.Settings(
+          beta1: Float(beta1), beta2: Float(beta2), epsilon: Float(epsilon)),
+        count: adapter.layout.count)
+    }
+  }
+
+  /// Takes a step.
+  ///
+  /// - Precondition: it has a rate exactly if the rule keeps state.
+  public mutating func apply(_ step: DirectionStep) {
+    precondition(
+      (step.rate != nil) == rule.hasState, "a rate of \(step.rate ?? 0) for the rule \(rule)")
+    switch rule {
+    case .sgd, .sign: add(step.terms, of: step.step, to: &adapter)
+    case .momentum(let beta):
+      guard var velocity, let rate = step.rate else { return }
+      self.velocity = nil
+      Kernels.scale(&velocity.values, by: Float(beta))
+      add(step.terms, of: step.step, to: &velocity)
+      adapter.add(velocity, scaledBy: -rate)
+      self.velocity = velocity
+    case .adam:
+      guard let rate = step.rate else { return }
+      var gradient = ParameterVector(zerosOf: adapter.layout)
+      add(step.terms, of: step.step, to: &gradient)
+      moments?.step(&adapter, gradient: gradient, learningRate: rate)
+    }
+  }
+
+  /// The adapter moved along directions of a step: a copy beside it.
+  public func displaced(by terms: [DirectionTerm], ofStep step: UInt32) -> ParameterVector {
+    var copy = adapter
+    add(terms, of: step, to: &copy)
+    return copy
+  }
+
+  private func add(
+    _ terms: [DirectionTerm], of step: UInt32, to vector: inout ParameterVector
+  ) {
+    for term in terms {
+      vector.add(
+        directions.direction(step: step, query: term.query), times: term.coefficient,
+        to: selection)
+    }
+  }
+}

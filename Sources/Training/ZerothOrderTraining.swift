@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Models
+public import Tensors
+
+/// How a worker trains by losses alone: what is asked for, what becomes of the answers, its batches.
+public struct ZerothOrderTraining: Hashable, Codable, Sendable {
+  /// Steps between receiving a version and answering.
+  public var localSteps: Int
+  /// Examples a step.
+  public var batchSize: Int
+  /// Directions a step, whose scalars are averaged: more of them allow for a larger rate.
+  public var queryCount: Int
+  /// How far a step goes.
+  public var learningRate: Double
+  /// How the learning rate goes on.
+  public var schedule: GradientTraining.Schedule
+  /// How losses become scalars.
+  public var estimator: GradientEstimator
+  /// How scalars become a step.
+  public var rule: UpdateRule
+  /// Whether a step is only taken, or its opposite, if it lowers the loss of its batch: three more
+  /// losses a step.
+  public var isConservative: Bool
+  /// Whether scalars much larger than those before them are shortened.
+  public var clips: Bool
+  /// What the directions are drawn from.
+  public var distribution: Directions.Distribution
+  /// Which factors are perturbed and learned, of those that are learned at all.
+  ///
+  /// While B is zero, the
+  /// loss does not depend on A, so that perturbing A then adds nothing but noise.
+  public var factors: LoRAConfiguration.Factors
+  /// The longest example, in tokens.
+  public var maximumTokens: Int
+
+  /// Settings, each with a usual value.
+  public init(
+    localSteps: Int = 4, batchSize: Int = 16, queryCount: Int = 4, learningRate: Double = 4e-4,
+    schedule: GradientTraining.Schedule = .constant,
+    estimator: GradientEstimator = GradientEstimator(.twoSided, perturbation: 5e-3),
+    rule: UpdateRule = .sgd, isConservative: Bool = false, clips: Bool = true,
+    distribution: Directions.Distribution = .rademacher, factors: LoRAConfiguration.Factors = .b,
+    maximumTokens: Int = 512
+  ) {
+    self.localSteps = localSteps
+    self.batchSize = batchSize
+    self.queryCount = queryCount
+    self.learningRate = learningRate
+    self.schedule = schedule
+    self.estimator = estimator
+    self.rule = rule
+    self.isConservative = isConservative
+    self.clips = clips
+    self.distribution = distribution
+    self.factors = factors
+    self.maximumTokens = maximumTokens
+  }
+
+  /// The learning rate of step `step` of `stepCount`, both over the whole run.
+  public func learningRate(atStep step: Int, of stepCount: Int) -> Double {
+    learningRate * schedule.share(atStep: step, of: stepCount)
+  }
+
+  /// The tensors of `layout` that are perturbed and learned; nil for all.
+  public func selection(of layout: ParameterLayout) -> TensorSelection? {
+    factors == .both
+      ? nil : TensorSelection(of: layout) { !$0.name.hasSuffix(".lora_A.weight") }
+  }
+
+  /// Refuses settings with which no training is possible.
+  ///
+  /// - Throws: `badSetting` with the setting's name, its value, and what is allowed.
+  public func check() throws(TrainingError) {
+    for (name, value, least, most) in [
+      ("localSteps", localSteps, 1, 1_000_000), ("batchSize", batchSize, 1, 1_000_000),
+      ("queryCount", queryCount, estimator.leastQueryCount, 100_000),
+      ("maximumTokens", maximumTokens, 2, 1_000_000),
+    ] where !(least...most).contains(value) {
+      throw .badSetting(name: name, value: "\(value)", allowed: "from \(least) to \(most)")
+    }
+    for (name, value) in [
+      ("learningRate", Float(learningRate)), ("perturbation", estimator.perturbation),
+    ] where !(value > 0 && value.isFinite) {
+      throw .badSetting(
+        name: name, value: "\(value)", allowed: "positive and finite, as a 32-bit float")
+    }
+    guard !isConservative || !rule.hasState else {
+      throw .badSetting(
+        name: "isConservative", value: "true", allowed: "false with momentum and Adam")
+    }
+    try rule.check()
+  }
+}
+
+extension UpdateRule {
+  fileprivate func check() throws(TrainingError) {
+    func checkShare(_ name: String, _ value: Double) throws(TrainingError) {
+      guard (0..<1).contains(value) else {
+        throw .badSetting(name: name, value: "\(value)", allowed: "at least 0 and below 1")
+      }
+    }
+    switch self {
+    case .sgd, .sign: break
+    case .momentum(let beta): try checkShare("beta", beta)
+    case .adam(let beta1, let beta2, let epsilon):
+      try checkShare("beta1", beta1)
+      try checkShare("beta2", beta2)
+      guard epsilon > 0 && epsilon.isFinite else {
+        throw .badSetting(name: "epsilon", value: "\(epsilon)", allowed: "positive and finite")
+      }
+    }
+  }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+import Testing
+import Training
+
+struct ScalarClipTests {
+  private func scalars(_ values: [Double]) -> [ProjectedGradient] {
+    values.map { ProjectedGradient(query: 0, value: $0) }
+  }
+
+  /// What becomes of a step's scalars, and how many were shortened.
+  private func clipped(_ values: [Double], by clip: inout ScalarClip) -> ([Double], Int) {
+    var scalars = scalars(values)
+    let count = clip.clip(&scalars)
+    return (scalars.map(\.value), count)
+  }
+
+  @Test func nothingIsShortenedBeforeThereAreTwenty() {
+    var clip = ScalarClip()
+    _ = clipped([Double](repeating: 1, count: 19), by: &clip)
+    #expect(clip.limit == nil)
+    #expect(clipped([1e9], by: &clip) == ([1e9], 0))
+    // Of 20, the 19th is not exceeded by 95 %.
+    #expect(clip.limit == 1.3)
+  }
+
+  @Test func theLimitIsThatOfTheLastFifty() {
+    var clip = ScalarClip()
+    _ = clipped((1...60).map(Double.init), by: &clip)
+    // 11 to 60 are left, and 48 of them are at most 58.
+    #expect(clip.limit == 1.3 * 58)
+    #expect(clipped([100, -100, 75, -3, 0], by: &clip) == ([1.3 * 58, -1.3 * 58, 75, -3, 0], 2))
+  }
+
+  @Test func theLimitOfAStepIsTheOneBeforeIt() {
+    var clip = ScalarClip()
+    _ = clipped([Double](repeating: 1, count: 50), by: &clip)
+    #expect(clipped([Double](repeating: 8, count: 10), by: &clip).0.allSatisfy { $0 == 1.3 })
+    #expect(clip.limit == 1.3 * 1.3)
+  }
+
+  @Test func itIsAPureFunctionOfWhatItSaw() {
+    var (one, other) = (ScalarClip(), ScalarClip())
+    let values = (0..<77).map { Double($0 * 37 % 23) - 11 }
+    for value in values { _ = clipped([value], by: &one) }
+    for value in values { _ = clipped([value], by: &other) }
+    #expect(one == other && one.limit != nil)
+  }
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+import Models
+import Randomness
+import Tensors
+import Testing
+
+@testable import Training
+
+struct UpdateRuleTests {
+  private let layout = ParameterLayout([
+    (name: "x.lora_A.weight", shape: [3, 50]), (name: "x.lora_B.weight", shape: [7, 3]),
+  ])
+  private let directions = Directions(of: Seed(0))
+  private let scalars = [
+    ProjectedGradient(query: 9, value: 3), ProjectedGradient(query: 2, value: -0.1),
+    ProjectedGradient(query: 4, value: 0),
+  ]
+  private let rules: [UpdateRule] = [.sgd, .sign, .momentum(beta: 0.9), .adam()]
+
+  private var start: ParameterVector {
+    ParameterVector(
+      layout: layout, values: (0..<layout.count).map { Float($0 % 11) / 7 - 0.5 })
+  }
+
+  private func replica(
+    _ rule: UpdateRule, selection: TensorSelection? = nil
+  ) -> ZerothOrderReplica {
+    ZerothOrderReplica(
+      adapter: start, directions: directions, rule: rule, selection: selection)
+  }
+
+  private func element(_ query: UInt32, step: UInt32, _ index: Int) -> Float {
+    ParameterVector(zerosOf: layout)
+      .adding(directions.direction(step: step, query: query), times: 1).values[index]
+  }
+
+  @Test func coefficientsAreRoundedOnceFromTheMean() {
+    let step = UpdateRule.sgd.step(3, for: scalars, learningRate: 0.1)
+    #expect(step.step == 3 && step.rate == nil)
+    #expect(step.terms.map(\.query) == [9, 2, 4])
+    #expect(
+      step.terms.map(\.coefficient) == [
+        Float(-0.1 * 3 / 3), Float(-0.1 * -0.1 / 3), 0,
+      ])
+    #expect(step.terms[1].coefficient.bitPattern == 0x3B5A_740E)
+  }
+
+  @Test func twiceTheQueriesAreNoLongerStep() {
+    let twice = UpdateRule.sgd.step(0, for: scalars + scalars, learningRate: 0.1)
+    let once = UpdateRule.sgd.step(0, for: scalars, learningRate: 0.1)
+    #expect(twice.terms[0].coefficient == once.terms[0].coefficient / 2)
+    #expect(UpdateRule.sgd.step(0, for: [], learningRate: 0.1).terms.isEmpty)
+  }
+
+  @Test func signsForgetTheSizes() {
+    let step = UpdateRule.sign.step(0, for: scalars, learningRate: 0.3)
+    #expect(step.terms.map(\.coefficient) == [Float(-0.1), Float(0.1), 0])
+  }
+
+  @Test func aStepIsExactSumsInTheOrderOfItsTerms() {
+    var replica = replica(.sgd)
+    let step = UpdateRule.sgd.step(5, for: scalars, learningRate: 0.1)
+    replica.apply(step)
+    for index in [0, 1, 149, 150, 170] {
+      let expected = step.terms.reduce(start.values[index]) { sum, term in
+        sum + term.coefficient * element(term.query, step: 5, index)
+      }
+      #expect(replica.adapter.values[index] == expected)
+    }
+  }
+
+  @Test func aStepGoesAlongTheDirectionThatWasAskedAbout() {
+    // Where moving along the direction raises the loss, the step goes against it, and so on.
+    let replica = replica(.sgd)
+    for value in [2.0, -2.0] {
+      let step = UpdateRule.sgd.step(
+        1, for: [ProjectedGradient(query: 6, value: value)], learningRate: 0.25)
+      var moved = replica
+      moved.apply(step)
+      #expect(
+        moved.adapter
+          == replica.displaced(
+            by: [DirectionTerm(query: 6, coefficient: value > 0 ? -0.5 : 0.5)], ofStep: 1))
+    }
+  }
+
+  @Test func momentumKeepsAShareOfTheStepsBefore() {
+    var replica = replica(.momentum(beta: 0.9))
+    var (velocity, x): (Float, Float) = (0, start.values[20])
+    for number in 0..<4 as Range<UInt32> {
+      let rule = UpdateRule.momentum(beta: 0.9)
+      let step = rule.step(number, for: scalars, learningRate: 0.1)
+      #expect(step.rate == 0.1 && step.terms[0].coefficient == 1)
+      replica.apply(step)
+      velocity *= 0.9
+      for term in step.terms {
+        velocity += term.coefficient * element(term.query, step: number, 20)
+      }
+      let change = -0.1 * velocity
+      x += change
+      #expect(replica.adapter.values[20] == x)
+    }
+  }
+
+  @Test func adamIsThatOfGradients() {
+    var replica = replica(.adam(beta1: 0.8, beta2: 0.9, epsilon: 1e-6))
+    var adapter = start
+    var optimizer = AdamW(
+      settings: AdamW.Settings(beta1: 0.8, beta2: 0.9, epsilon: 1e-6), count: layout.count)
+    for number in 0..<3 as Range<UInt32> {
+      let step = UpdateRule.adam().step(number, for: scalars, learningRate: 0.01)
+      replica.apply(step)
+      var gradient = ParameterVector(zerosOf: layout)
+      for term in step.terms {
+        gradient.add(
+          directions.direction(step: number, query: term.query), times: term.coefficient)
+      }
+      optimizer.step(&adapter, gradient: gradient, learningRate: 0.01)
+    }
+    #expect(replica.adapter == adapter && adapter != start)
+  }
+
+  @Test func tensorsThatAreNotLearnedStayWithEveryRule() {
+    let selection = ZerothOrderTraining(factors: .b).selection(of: layout)
+    #expect(selection?.isSelected == [false, true])
+    #expect(ZerothOrderTraining(factors: .both).selection(of: layout) == nil)
+    for rule in rules {
+      var replica = replica(rule, selection: selection)
+      for number in 0..<3 as Range<UInt32> {
+        replica.apply(rule.step(number, for: scalars, learningRate: 0.1))
+      }
+      #expect(replica.adapter.values[..<150] == start.values[..<150])
+      #expect(replica.adapter.values[150...] != start.values[150...])
+    }
+  }
+
+  @Test func aDroppedStepChangesNothingWithoutMomentum() {
+    for rule in [UpdateRule.sgd, .sign] {
+      var replica = replica(rule)
+      replica.apply(rule.step(0, for: [], learningRate: 1))
+      #expect(replica.adapter == start)
+    }
+  }
+
+  @Test func theLeastOfThreeLossesIsTaken() {
+    let step = UpdateRule.sgd.step(1, for: scalars, learningRate: 0.1)
+    func accepted(_ current: Double, _ after: Double, _ opposite: Double) -> DirectionStep {
+      ConservativeAcceptance.accepted(
+        step, current: current, after: after, afterOpposite: opposite)
+    }
+    #expect(accepted(2, 1, 3) == step)
+    #expect(accepted(2, 3, 1) == step.opposite)
+    #expect(accepted(1, 2, 3).terms.isEmpty && accepted(1, 2, 3).step == 1)
+    #expect(accepted(1, 1, 1).terms.isEmpty)
+    #expect(accepted(1, .nan, .nan).terms.isEmpty)
+    #expect(accepted(.nan, 1, 2) == step)
+    #expect(step.opposite.terms.map(\.coefficient) == step.terms.map { -$0.coefficient })
+  }
+}
