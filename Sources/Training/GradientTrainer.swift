@@ -153,7 +153,7 @@ extension TokenBatch {
   /// The examples end to end; each token to be predicted is a target.
   ///
   /// The last token of an example is only ever predicted, so it is not run.
-  init(_ examples: [Example]) {
+  public init(_ examples: some Sequence<Example>) {
     var tokens: [Int32] = []
     var targets: [Target] = []
     var lengths: [Int] = []

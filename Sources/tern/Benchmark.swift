@@ -8,7 +8,8 @@ struct Benchmark: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure this machine.",
     subcommands: [
-      Train.self, Forward.self, ZerothOrder.self, Rounds.self, Serve.self, Work.self,
+      Train.self, Forward.self, ZerothOrder.self, Precision.self, Rounds.self, Serve.self,
+      Work.self,
     ])
 }
 

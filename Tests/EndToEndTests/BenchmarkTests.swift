@@ -43,6 +43,19 @@ struct BenchmarkTests {
     #expect(try #require(report["loss"] as? Double) > 5)
   }
 
+  @Test func precisionIsMeasured() throws {
+    let report = try report([
+      "precision", "--model", Site.model, "--data", "data/held-out.jsonl", "--perturbation", "1e-3",
+      "--perturbation", "1e-6", "--queries", "4",
+    ])
+    let rows = try #require(report["rows"] as? [[String: Any]])
+    let errors = rows.compactMap { $0["relative_error"] as? Double }
+    #expect(errors.count == 4 && report["queries"] as? Int == 4)
+    // A difference of two losses is lost in rounding when they are too near to each other.
+    #expect(errors[0] < 0.05 && errors[0] < errors[1])
+    #expect(errors[0] < errors[2] && errors[2] < errors[3])
+  }
+
   @Test func roundsAreMeasured() throws {
     let report = try report(["rounds", "--workers", "2", "--bytes", "100000", "--rounds", "3"])
     #expect(report["workers"] as? Int == 2 && report["rounds"] as? Int == 3)

@@ -16,10 +16,10 @@ struct AdapterCopiesTests {
 
   private func model(
     _ name: String, _ targets: [Projection] = Projection.allCases,
-    _ factors: LoRAConfiguration.Factors = .b
+    _ factors: LoRAConfiguration.Factors = .b, in arithmetic: ProductArithmetic = .float32
   ) throws -> AdaptedModel {
     AdaptedModel(
-      base: try GoldenModel(name).base,
+      base: try GoldenModel(name).base.computing(in: arithmetic),
       lora: LoRAConfiguration(rank: 3, alpha: 6, targets: targets, factors: factors, seed: 1))
   }
 
@@ -56,6 +56,19 @@ struct AdapterCopiesTests {
     let found = model.losses(of: single, adapters: adapters, in: &workspace)
     #expect(found == alone(model, adapters, single))
     #expect(Set(found).count > 3)
+  }
+
+  /// Where BLAS multiplies what was rounded, and where a unit sums row by row.
+  @Test(
+    arguments: ["llama-mqa-untied", "opt"],
+    [ProductArithmetic.bfloat16(nil), .bfloat16(BFloat16Unit.available ?? .plain)])
+  func theirBitsAreThoseOfEachAloneInBFloat16(name: String, arithmetic: ProductArithmetic) throws {
+    let model = try model(name, in: arithmetic)
+    let adapters = copies(of: model.initialAdapter(), count: 4)
+    var workspace = model.makeWorkspace()
+    let found = model.losses(of: batch, adapters: adapters, in: &workspace)
+    #expect(found == alone(model, adapters, batch))
+    #expect(Set(found).count > 2)
   }
 
   /// Whichever tensor is the first that differs: the pass forks there.
