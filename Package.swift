@@ -76,8 +76,8 @@ let modules: [Target] = [
   .target(
     name: "Federation",
     dependencies: [
-      "Training", "Models", "Tensors", "Updates", "Rounds", "Messages", "Runs", "Files",
-      "Digests", "Randomness", logging,
+      "Training", "Models", "Checkpoints", "Tensors", "Updates", "Rounds", "Messages", "Runs",
+      "Files", "Digests", "Randomness", logging,
     ], swiftSettings: strict),
   .target(
     name: "Simulation",
@@ -95,8 +95,8 @@ let modules: [Target] = [
   .target(
     name: "RunFiles",
     dependencies: [
-      "Federation", "Training", "Models", "Checkpoints", "Updates", "Rounds", "Randomness",
-      .product(name: "Yams", package: "Yams"),
+      "Federation", "Training", "Models", "Checkpoints", "Tensors", "Updates", "Rounds",
+      "Randomness", .product(name: "Yams", package: "Yams"),
     ], swiftSettings: strict),
   .target(
     name: "Programs",
@@ -122,8 +122,7 @@ let programs: [Target] = [
     name: "tern-worker",
     dependencies: [
       "Programs", "RunFiles", "Federation", "Messages", "Network", "Digests", argumentParser,
-    ],
-    swiftSettings: strict),
+    ], swiftSettings: strict),
   .executableTarget(
     name: "fault-seeds", dependencies: ["Simulation"], path: "Tests/Mutations/FaultSeeds",
     swiftSettings: strict),
@@ -174,7 +173,8 @@ let testTargets: [Target] = [
       .product(name: "NIOEmbedded", package: "swift-nio"),
     ]),
   tests(
-    of: "RunFiles", ["Federation", "Training", "Models", "Checkpoints", "Updates", "Rounds"]),
+    of: "RunFiles",
+    ["Federation", "Training", "Models", "Checkpoints", "Tensors", "Updates", "Rounds"]),
   tests(of: "Programs", ["Rounds", "Simulation"]),
   .testTarget(
     name: "EndToEndTests", dependencies: ["tern", "tern-coordinator", "tern-worker"],

@@ -65,12 +65,15 @@ public struct Checkpoint: Sendable {
     try tensor(name).floats(named: name)
   }
 
-  /// A tensor of two extents as it is stored, all finite.
+  /// A tensor of two extents as it is stored, all finite, or in fewer bits.
   ///
+  /// - Parameter quantization: nil to leave it as it is stored.
   /// - Precondition: the tensor has two extents.
   /// - Throws: `missing`, `notFinite`.
-  public func matrix(_ name: String) throws(CheckpointError) -> StoredMatrix {
-    try StoredMatrix(tensor(name), named: name)
+  public func matrix(
+    _ name: String, quantization: Quantization? = nil
+  ) throws(CheckpointError) -> StoredMatrix {
+    try StoredMatrix(tensor(name), named: name, quantization: quantization)
   }
 
   /// What the tokenizer is made from.
@@ -95,6 +98,7 @@ public struct Checkpoint: Sendable {
       guard let tensor = tensors[name] else { preconditionFailure("no tensor \(name)") }
       hasher.update(Array("\n\(name) \(tensor.info.type.rawValue) \(tensor.info.shape)\n".utf8))
       tensor.appendStoredBytes(to: &hasher)
+      tensor.releasePages()
     }
     return hasher.finalized()
   }

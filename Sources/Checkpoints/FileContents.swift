@@ -59,6 +59,11 @@ struct FileContents: Sendable {
     }
   }
 
+  /// Lets the system take back the memory that the bytes of `range` take as part of this process.
+  func releasePages(in range: Range<Int>) {
+    if case .mapped(let file) = storage { file.releasePages(in: range) }
+  }
+
   /// A copy of all bytes, for small files.
   ///
   /// - Throws: `malformed` for a file of more than `limit` bytes.

@@ -44,6 +44,18 @@ final class MappedFile: @unchecked Sendable {
     if let base { munmap(base, count) }
   }
 
+  /// Takes the whole pages in `range` out of this process; they are mapped anew when they are read.
+  ///
+  /// - Precondition: the range lies within the file.
+  func releasePages(in range: Range<Int>) {
+    precondition(range.lowerBound >= 0 && range.upperBound <= count, "\(range) of \(count)")
+    let page = sysconf(Int32(_SC_PAGESIZE))
+    let first = (range.lowerBound + page - 1) / page * page
+    let end = range.upperBound / page * page
+    guard let base, first < end else { return }
+    madvise(base + first, end - first, MADV_DONTNEED)
+  }
+
   /// Calls `body` with all bytes; the buffer must not outlive the call.
   func withBytes<Result, Failure: Error>(
     _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result

@@ -115,8 +115,13 @@ struct StoredTensor: Sendable {
       }
       return nil
     }
+    releasePages()
     if let index { throw .notFinite(tensor: name, index: index) }
   }
+
+  /// Lets the system take back the memory in which it was read; whoever reads it again may find it
+  /// there still.
+  func releasePages() { file.releasePages(in: info.range) }
 
   /// Undoes llama.cpp's permutation: within a head of width d, its row 2j + s is row s d/2 + j.
   private func storedPlace(of row: Int, headCount: Int) -> Int {

@@ -18,3 +18,4 @@ public protocol Learner: Sendable {
 }
 
 extension GradientTrainer: Learner {}
+extension ZerothOrderLearner: Learner {}

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+public import Checkpoints
 public import Digests
 internal import FoundationEssentials
 public import Models
@@ -20,13 +21,16 @@ public struct RunPlan: Hashable, Codable, Sendable {
   /// How a row of data becomes a prompt and a completion; nil when its columns are called that.
   public var data: DataPlan?
   /// How a worker trains in a round.
-  public var training: GradientTraining
+  public var training: TrainingPlan
   /// How updates travel, and what the coordinator does with their mean.
   public var updates: UpdatePlan
   /// When rounds open and close, and how many versions there will be.
   public var rounds: RoundRules
-  /// In what precision frozen weights are multiplied; nil for what is fastest on each machine.
+  /// In what precision frozen weights are multiplied; nil for what is fastest on each machine and
+  /// precise enough for the training.
   public var compute: ComputeMode?
+  /// The fewer bits that all make of the weights of linear layers; nil for as many as are stored.
+  public var quantization: Quantization?
   /// The most bytes that a worker's step of training may take, unless the worker says another limit;
   /// nil for as many as are useful.
   public var workerMemory: Int?
@@ -34,8 +38,8 @@ public struct RunPlan: Hashable, Codable, Sendable {
   /// A plan of all its parts.
   public init(
     run: RunID, seed: UInt64, adapter: LoRAConfiguration, data: DataPlan?,
-    training: GradientTraining, updates: UpdatePlan, rounds: RoundRules,
-    compute: ComputeMode? = nil, workerMemory: Int? = nil
+    training: TrainingPlan, updates: UpdatePlan, rounds: RoundRules,
+    compute: ComputeMode? = nil, quantization: Quantization? = nil, workerMemory: Int? = nil
   ) {
     self.run = run
     self.seed = seed
@@ -45,6 +49,7 @@ public struct RunPlan: Hashable, Codable, Sendable {
     self.updates = updates
     self.rounds = rounds
     self.compute = compute
+    self.quantization = quantization
     self.workerMemory = workerMemory
   }
 

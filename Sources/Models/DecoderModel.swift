@@ -24,15 +24,19 @@ public final class DecoderModel: Sendable {
 
   /// Looks at all weights of a checkpoint once.
   ///
+  /// - Parameter quantization: makes fewer bits of the matrices of linear layers, which then are in
+  ///   this process's memory; embeddings, the head, norms and biases stay what they are.
   /// - Throws: if a tensor is missing or has a value that is not finite.
-  public init(_ checkpoint: Checkpoint) throws(CheckpointError) {
+  public init(
+    _ checkpoint: Checkpoint, quantization: Quantization? = nil
+  ) throws(CheckpointError) {
     configuration = checkpoint.configuration
     let architecture = configuration.architecture
     embedding_VC = try FrozenMatrix(checkpoint, ["\(architecture.embedding).weight"])
     positions = try LearnedPositions(checkpoint)
     var blocks: [BlockWeights] = []
     for layer in 0..<configuration.layerCount {
-      blocks.append(try BlockWeights(checkpoint, layer: layer))
+      blocks.append(try BlockWeights(checkpoint, layer: layer, quantization))
     }
     self.blocks = blocks
     finalNorm = try FrozenNorm(checkpoint, architecture.finalNorm)
@@ -99,13 +103,16 @@ struct FrozenLinear: Sendable {
   let isStoredTransposed: Bool
 
   /// Puts the weights, and biases if there are any, of the layers of a site one under the other.
-  init(_ checkpoint: Checkpoint, layer: Int, at site: Site) throws(CheckpointError) {
+  init(
+    _ checkpoint: Checkpoint, layer: Int, at site: Site, _ quantization: Quantization?
+  ) throws(CheckpointError) {
     let configuration = checkpoint.configuration
     let layers = configuration.linearLayers(at: site)
     let names = layers.map { "\(configuration.block(layer)).\($0.path)" }
     isStoredTransposed = configuration.architecture.storesInputsFirst
     precondition(layers.count == 1 || !isStoredTransposed, "\(names) one under the other")
-    weights = try FrozenMatrix(checkpoint, names.map { "\($0).weight" })
+    weights = try FrozenMatrix(
+      checkpoint, names.map { "\($0).weight" }, quantization: quantization)
     guard layers[0].hasBias else {
       bias = nil
       return
@@ -135,21 +142,23 @@ struct BlockWeights: Sendable {
   private(set) var gateUp: FrozenLinear
   private(set) var down: FrozenLinear
 
-  init(_ checkpoint: Checkpoint, layer: Int) throws(CheckpointError) {
+  init(
+    _ checkpoint: Checkpoint, layer: Int, _ quantization: Quantization?
+  ) throws(CheckpointError) {
     let configuration = checkpoint.configuration
     let (architecture, block) = (configuration.architecture, configuration.block(layer))
     attentionNorm = try FrozenNorm(checkpoint, "\(block).\(architecture.attentionNorm)")
-    queryKeyValue = try FrozenLinear(checkpoint, layer: layer, at: .attentionInput)
+    queryKeyValue = try FrozenLinear(checkpoint, layer: layer, at: .attentionInput, quantization)
     headNorms =
       configuration.queryKeyNorm
       ? (
         try checkpoint.floats(of: "\(block).self_attn.q_norm.weight"),
         try checkpoint.floats(of: "\(block).self_attn.k_norm.weight")
       ) : nil
-    output = try FrozenLinear(checkpoint, layer: layer, at: .attentionOutput)
+    output = try FrozenLinear(checkpoint, layer: layer, at: .attentionOutput, quantization)
     feedForwardNorm = try FrozenNorm(checkpoint, "\(block).\(architecture.feedForwardNorm)")
-    gateUp = try FrozenLinear(checkpoint, layer: layer, at: .feedForwardInput)
-    down = try FrozenLinear(checkpoint, layer: layer, at: .feedForwardOutput)
+    gateUp = try FrozenLinear(checkpoint, layer: layer, at: .feedForwardInput, quantization)
+    down = try FrozenLinear(checkpoint, layer: layer, at: .feedForwardOutput, quantization)
   }
 
   /// All matrices.

@@ -16,6 +16,9 @@ struct FrozenMatrix: Sendable {
   /// How many bytes it takes as it is stored.
   var byteCount: Int { parts.reduce(0) { $0 + $1.byteCount } }
 
+  /// Whether it is in no memory but that of the file.
+  var isMapped: Bool { parts.allSatisfy(\.isMapped) }
+
   /// The rows of each tile, none empty.
   let tiles: [Range<Int>]
   /// Whether tiles of floats are read where they are stored.
@@ -25,15 +28,19 @@ struct FrozenMatrix: Sendable {
 
   /// The matrices of the tensors `names`, one under the other.
   ///
-  /// - Parameter tileElementCount: about so many elements are floats at once; by default 2 MiB, so
-  ///   that a product of some hundred rows spends little on reading them anew.
+  /// - Parameters:
+  ///   - quantization: nil to leave them as they are stored.
+  ///   - tileElementCount: about so many elements are floats at once; by default 2 MiB, so
+  ///     that a product of some hundred rows spends little on reading them anew.
   /// - Precondition: there are some, and they are equally wide.
   init(
-    _ checkpoint: Checkpoint, _ names: [String], tileElementCount: Int = 512 << 10,
-    arithmetic: ProductArithmetic = .float32
+    _ checkpoint: Checkpoint, _ names: [String], quantization: Quantization? = nil,
+    tileElementCount: Int = 512 << 10, arithmetic: ProductArithmetic = .float32
   ) throws(CheckpointError) {
     var parts: [StoredMatrix] = []
-    for name in names { parts.append(try checkpoint.matrix(name)) }
+    for name in names {
+      parts.append(try checkpoint.matrix(name, quantization: quantization))
+    }
     let columns = parts.first?.columnCount ?? 0
     precondition(
       columns > 0 && parts.allSatisfy { $0.columnCount == columns }, "widths of \(names)")

@@ -24,8 +24,10 @@ public struct BatchExtent: Hashable, Sendable {
 
 /// What a step of training takes in memory, known before it is made; in bytes.
 public struct MemoryPlan: Hashable, Sendable {
-  /// The model's matrices as they are stored: mapped, and shared by all processes that use them.
+  /// The model's matrices.
   public let weights: Int
+  /// How much of them is mapped as it is stored, and shared by all processes that use it.
+  public let sharedWeights: Int
   /// The adapter, its gradient, and what else is as large.
   public let vectors: Int
   /// What is kept of the forward pass for the backward, and what both compute in.
@@ -103,20 +105,35 @@ extension AdaptedModel {
     others: Int = 0, budget: Int? = nil
   ) throws(ModelError) -> MemoryPlan {
     precondition(adapterCount > 0 && threadCount > 0, "\(adapterCount) on \(threadCount)")
-    func plan(_ threads: Int, _ atOnce: Int) -> MemoryPlan {
-      memoryPlan(
-        elements: forwardCount(of: extent, adapterCount: atOnce), threadCount: threads,
-        vectors: vectorCount + threads * atOnce, others: others, adapterCount: atOnce)
-    }
     let useful = max(2, Self.usefulRowCount / max(1, extent.tokenCount))
     for threads in (1...threadCount).reversed() {
       let each = (adapterCount + threads - 1) / threads
       for atOnce in (1...min(useful, each)).reversed() {
-        let plan = plan(threads, atOnce)
+        let plan = lossesMemoryPlan(
+          of: extent, adapterCount: atOnce, threadCount: threads, vectorCount: vectorCount,
+          others: others)
         if plan.byteCount <= budget ?? .max { return plan }
       }
     }
-    throw .memory(budget: budget ?? .max, least: plan(1, 1).byteCount)
+    let least = leastMemoryPlan(ofLossesOf: extent, vectorCount: vectorCount, others: others)
+    throw .memory(budget: budget ?? .max, least: least.byteCount)
+  }
+
+  /// The plan of forward passes with one adapter after the other, on one thread.
+  public func leastMemoryPlan(
+    ofLossesOf extent: BatchExtent, vectorCount: Int, others: Int = 0
+  ) -> MemoryPlan {
+    lossesMemoryPlan(
+      of: extent, adapterCount: 1, threadCount: 1, vectorCount: vectorCount, others: others)
+  }
+
+  private func lossesMemoryPlan(
+    of extent: BatchExtent, adapterCount: Int, threadCount: Int, vectorCount: Int, others: Int
+  ) -> MemoryPlan {
+    memoryPlan(
+      elements: forwardCount(of: extent, adapterCount: adapterCount), threadCount: threadCount,
+      vectors: vectorCount + threadCount * adapterCount, others: others,
+      adapterCount: adapterCount)
   }
 
   /// With so many rows it hardly takes time any more to expand the frozen weights for them.
@@ -145,6 +162,7 @@ extension AdaptedModel {
   ) -> MemoryPlan {
     MemoryPlan(
       weights: base.matrices.reduce(0) { $0 + $1.byteCount },
+      sharedWeights: base.matrices.reduce(0) { $0 + ($1.isMapped ? $1.byteCount : 0) },
       vectors: vectors * layout.count * floatByteCount,
       activations: threadCount * elements * floatByteCount, others: others,
       threadCount: threadCount, recomputedBlockCount: count, adapterCount: adapterCount)

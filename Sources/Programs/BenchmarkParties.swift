@@ -44,7 +44,7 @@ public struct BenchmarkSetting: Sendable {
     return RunPlan(
       run: run, seed: 1,
       adapter: LoRAConfiguration(rank: 1, alpha: 1, targets: [.query], factors: .b, seed: 1),
-      data: nil, training: GradientTraining(),
+      data: nil, training: .gradient(GradientTraining()),
       updates: UpdatePlan(
         up: .dense, opening: .dense, openingVersionCount: 0, down: .dense,
         server: .sgd(learningRate: 1, momentum: 0)),

@@ -5,6 +5,7 @@ public import Federation
 public import Models
 internal import Randomness
 internal import Rounds
+internal import Synchronization
 public import Tensors
 public import Tokenization
 public import Training
@@ -15,8 +16,9 @@ public struct LoadedModel: Sendable {
   public let checkpoint: Checkpoint
   /// Where it lies.
   public let path: String
-  /// The frozen weights, shared by everything in the process.
+  /// The frozen weights as they are stored, shared by everything in the process.
   public let base: DecoderModel
+  private let quantized = QuantizedBases()
   /// Its tokenizer.
   public let tokenizer: Tokenizer
 
@@ -45,14 +47,23 @@ public struct LoadedModel: Sendable {
   /// - Throws: when the plan's targets are not layers of this model.
   public func adapted(by plan: RunPlan) throws -> AdaptedModel {
     try plan.adapter.check(base.configuration)
+    let base = try base(quantized: plan.quantization)
     return AdaptedModel(
-      base: base.computing(in: ProductArithmetic(plan.compute)), lora: plan.adapter)
+      base: base.computing(in: plan.arithmetic), lora: plan.adapter)
   }
 
   private func examples(at path: String, for plan: RunPlan) throws -> ExampleSet {
     try Self.examples(
       at: path, for: plan, tokenizer: tokenizer,
       contextLength: checkpoint.configuration.contextLength)
+  }
+
+  /// The frozen weights in fewer bits, made once for the process.
+  ///
+  /// - Parameter quantization: nil for the weights as they are stored.
+  public func base(quantized quantization: Quantization?) throws -> DecoderModel {
+    guard let quantization else { return base }
+    return try quantized.base(of: checkpoint, quantization)
   }
 
   /// Writes an adapter as a PEFT folder that names this base.
@@ -74,16 +85,45 @@ public struct LoadedModel: Sendable {
   /// - Throws: also when that is too little.
   public func trainer(
     for worker: String, data path: String, plan: RunPlan, threadCount: Int = 1, memory: Int? = nil
-  ) throws -> GradientTrainer {
+  ) throws -> any Learner {
     let model = try adapted(by: plan)
     let examples = try examples(at: path, for: plan)
-    let memory = try model.memoryPlan(
-      of: examples.largestBatch(of: plan.training.batchSize).ofParts, threadCount: threadCount,
-      vectorCount: workerVectorCount, others: programByteCount, budget: memory ?? plan.workerMemory)
-    return try GradientTrainer(
-      model: model, examples: examples, settings: plan.training,
-      totalVersions: plan.rounds.versionCount, seed: Seed(plan.seed).derived("worker/\(worker)"),
-      threadCount: memory.threadCount, recomputing: memory.recomputedBlockCount)
+    let memory = try memoryPlan(
+      of: model, examples, plan.training, threadCount: threadCount,
+      budget: memory ?? plan.workerMemory)
+    let seed = Seed(plan.seed).derived("worker/\(worker)")
+    switch plan.training {
+    case .gradient(let settings):
+      return try GradientTrainer(
+        model: model, examples: examples, settings: settings,
+        totalVersions: plan.rounds.versionCount, seed: seed, threadCount: memory.threadCount,
+        recomputing: memory.recomputedBlockCount)
+    case .zerothOrder(let settings):
+      // Each worker has directions of its own: their errors are averaged out with the updates.
+      return ZerothOrderLearner(
+        try ZerothOrderTrainer(
+          model: model, examples: examples, settings: settings,
+          totalVersions: plan.rounds.versionCount, seed: seed,
+          directions: Directions(of: seed, distribution: settings.distribution),
+          threadCount: memory.threadCount, adapterCount: memory.adapterCount))
+    }
+  }
+
+  private func memoryPlan(
+    of model: AdaptedModel, _ examples: ExampleSet, _ training: TrainingPlan, threadCount: Int,
+    budget: Int?
+  ) throws -> MemoryPlan {
+    let extent = examples.largestBatch(of: training.batchSize).ofParts
+    switch training {
+    case .gradient:
+      return try model.memoryPlan(
+        of: extent, threadCount: threadCount, vectorCount: workerVectorCount,
+        others: programByteCount, budget: budget)
+    case .zerothOrder(let settings):
+      return try model.memoryPlan(
+        ofLossesOf: extent, adapterCount: settings.lossCount, threadCount: threadCount,
+        vectorCount: workerVectorCount, others: programByteCount, budget: budget)
+    }
   }
 
   /// What a worker takes for a step on the data at `path`: with so many threads and all that is
@@ -93,13 +133,22 @@ public struct LoadedModel: Sendable {
   ) throws -> (useful: MemoryPlan, least: MemoryPlan) {
     let model = try adapted(by: plan)
     let examples = try examples(at: path, for: plan)
+    let useful = try memoryPlan(
+      of: model, examples, plan.training, threadCount: threadCount, budget: nil)
     let extent = examples.largestBatch(of: plan.training.batchSize).ofParts
-    return (
-      try model.memoryPlan(
-        of: extent, threadCount: threadCount, vectorCount: workerVectorCount,
-        others: programByteCount),
-      model.leastMemoryPlan(of: extent, vectorCount: workerVectorCount, others: programByteCount)
-    )
+    switch plan.training {
+    case .gradient:
+      return (
+        useful,
+        model.leastMemoryPlan(of: extent, vectorCount: workerVectorCount, others: programByteCount)
+      )
+    case .zerothOrder:
+      return (
+        useful,
+        model.leastMemoryPlan(
+          ofLossesOf: extent, vectorCount: workerVectorCount, others: programByteCount)
+      )
+    }
   }
 
   /// Measures adapters of `plan` on the data at `path`.
@@ -117,3 +166,22 @@ public struct LoadedModel: Sendable {
 /// The vectors as large as the adapter that a worker has in a step: the model's start, the round's,
 /// the adapter, its gradient and two moments; the last update, its residual, and the one before.
 private let workerVectorCount = 9
+
+extension RunPlan {
+  /// What this machine multiplies frozen weights in, in such a run.
+  public var arithmetic: ProductArithmetic { ProductArithmetic(compute ?? training.precision) }
+}
+
+/// Bases in fewer bits, each made when it is first asked for.
+private final class QuantizedBases: Sendable {
+  private let made = Mutex([Quantization: DecoderModel]())
+
+  func base(of checkpoint: Checkpoint, _ quantization: Quantization) throws -> DecoderModel {
+    try made.withLock { made in
+      if let base = made[quantization] { return base }
+      let base = try DecoderModel(checkpoint, quantization: quantization)
+      made[quantization] = base
+      return base
+    }
+  }
+}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 public import ArgumentParser
+public import Checkpoints
 internal import Foundation
 public import Logging
 public import Models
@@ -12,6 +13,8 @@ extension ByteSize: ExpressibleByArgument {
 }
 
 extension ComputeMode: ExpressibleByArgument {}
+
+extension Quantization: ExpressibleByArgument {}
 
 /// The run file and what is changed in it.
 public struct RunFileOptions: ParsableArguments {

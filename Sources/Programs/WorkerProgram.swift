@@ -5,7 +5,6 @@ internal import Files
 internal import Foundation
 public import Logging
 public import Messages
-internal import Models
 internal import Network
 public import Rounds
 internal import Tensors
@@ -78,7 +77,7 @@ public struct WorkerProgram: Sendable {
         memoryByteCount: ProcessInfo.processInfo.physicalMemory,
         coreCount: ProcessInfo.processInfo.activeProcessorCount, memory: memory,
         makeLearner: { [id, model, data, threadCount, memoryLimit, log] plan in
-          let arithmetic = ProductArithmetic(plan.compute)
+          let arithmetic = plan.arithmetic
           log.log(
             level: arithmetic == .bfloat16(nil) ? .warning : .info,
             "computing in \(arithmetic)", metadata: ["threads": "\(threadCount)"])

@@ -4,7 +4,6 @@ internal import Federation
 internal import Models
 internal import Randomness
 internal import Rounds
-internal import Training
 internal import Updates
 internal import Yams
 
@@ -21,6 +20,9 @@ extension Section {
       training: try training(), updates: try updates(), rounds: try rounds(),
       compute: try choice(
         "compute", nil, from: [("auto", nil)] + ComputeMode.allCases.map { ($0.rawValue, $0) }),
+      quantization: try choice(
+        "quantize", nil,
+        from: [("none", nil)] + Quantization.allCases.map { ($0.rawValue, $0) }),
       workerMemory: try byteCount("memory"))
   }
 
@@ -55,29 +57,6 @@ extension Section {
     return DataPlan(
       prompt: try section.required("prompt", "the template of the prompt, as 'Q: {question}'"),
       completion: try section.required("completion", "the template of the completion"))
-  }
-
-  private func training() throws(RunFileError) -> GradientTraining {
-    let section = try section(
-      "training",
-      known: [
-        "local-steps", "batch-size", "learning-rate", "warmup", "schedule", "weight-decay", "beta1",
-        "beta2", "epsilon", "gradient-clip", "maximum-tokens",
-      ])
-    let clip = try section.number("gradient-clip", 1, in: 0...1e6)
-    return GradientTraining(
-      localSteps: try section.integer("local-steps", 4, in: 1...1_000_000),
-      batchSize: try section.integer("batch-size", 16, in: 1...65_536),
-      learningRate: try section.number("learning-rate", 1e-3, in: 1e-12...1e3),
-      warmup: try section.integer("warmup", 0, in: 0...1_000_000),
-      schedule: try section.choice(
-        "schedule", .cosine, from: [("cosine", .cosine), ("constant", .constant)]),
-      weightDecay: try section.number("weight-decay", 0, in: 0...10),
-      beta1: try section.number("beta1", 0.9, in: 0...0.999999),
-      beta2: try section.number("beta2", 0.999, in: 0...0.9999999),
-      epsilon: try section.number("epsilon", 1e-8, in: 1e-30...1),
-      gradientClip: clip == 0 ? nil : clip,
-      maximumTokens: try section.integer("maximum-tokens", 512, in: 2...1_048_576))
   }
 
   private func updates() throws(RunFileError) -> UpdatePlan {

@@ -78,7 +78,7 @@ public struct RunFile: Sendable {
       root, path: "",
       known: [
         "run", "seed", "model", "adapter", "data", "training", "updates", "rounds", "validation",
-        "coordinator", "workers", "threads", "compute", "memory",
+        "coordinator", "workers", "threads", "compute", "quantize", "memory",
       ])
     plan = try file.plan()
     model = resolve(

@@ -69,7 +69,7 @@ struct Scenario {
     return RunPlan(
       run: run, seed: seed,
       adapter: LoRAConfiguration(rank: 1, alpha: 1, targets: [.query], factors: .b, seed: 1),
-      data: nil, training: GradientTraining(), updates: updates, rounds: rounds)
+      data: nil, training: .gradient(GradientTraining()), updates: updates, rounds: rounds)
   }
 
   private static func layout(_ random: inout RandomStream) -> ParameterLayout {

@@ -34,6 +34,8 @@ public struct ZerothOrderReport: Hashable, Sendable {
   public let estimate: GradientEstimate
   /// How many scalars were shortened.
   public let clippedCount: Int
+  /// How many tokens were run through the model, those of every copy counted.
+  public let tokenCount: Int
   /// The step size.
   public let learningRate: Double
   /// What was taken.
@@ -134,13 +136,15 @@ public struct ZerothOrderTrainer: Sendable {
       replica.apply(taken)
       steps.append(taken)
       losses += estimate.loss.map { [$0] } ?? []
-      tokenCount += batch.tokens.count * lossCount
+      tokenCount += batch.tokens.count * settings.lossCount
       droppedCount += estimate.droppedCount
       clippedCount += clipped
       try progress(
         ZerothOrderReport(
           step: step + 1, stepCount: settings.localSteps, estimate: report,
-          clippedCount: clipped, learningRate: rate, taken: taken))
+          clippedCount: clipped, tokenCount: batch.tokens.count * settings.lossCount,
+          learningRate: rate,
+          taken: taken))
     }
     return ZerothOrderResult(
       adapter: replica.adapter, steps: steps, clip: clip, exampleCount: examples.count,
@@ -171,11 +175,6 @@ public struct ZerothOrderTrainer: Sendable {
     }
     return ConservativeAcceptance.accepted(
       step, current: losses[0], after: losses[1], afterOpposite: losses[2])
-  }
-
-  /// How many losses a step computes.
-  private var lossCount: Int {
-    settings.estimator.displacements(for: queries).count + (settings.isConservative ? 3 : 0)
   }
 
   /// The batch of a step of the run.

@@ -61,6 +61,12 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
     learningRate * schedule.share(atStep: step, of: stepCount)
   }
 
+  /// How many losses a step computes.
+  public var lossCount: Int {
+    (estimator.needsClean ? 1 : 0) + (estimator.hasTwoSides ? 2 : 1) * queryCount
+      + (isConservative ? 3 : 0)
+  }
+
   /// The tensors of `layout` that are perturbed and learned; nil for all.
   public func selection(of layout: ParameterLayout) -> TensorSelection? {
     factors == .both

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 public import ArgumentParser
+import Checkpoints
 public import Models
 import Programs
 import RunFiles
@@ -26,6 +27,9 @@ extension Benchmark {
     @Option(help: "The precision in which weights are multiplied; by default what is fastest here.")
     var compute: ComputeMode?
 
+    @Option(help: "Make fewer bits of the weights of linear layers: nf4 or int8.")
+    var quantize: Quantization?
+
     @Option(help: "How many steps are measured.")
     var steps = 9
 
@@ -49,7 +53,8 @@ extension Benchmark {
       let size = StepBenchmark.Size(
         batch: batch, sequence: sequence, supervised: supervised ?? sequence - 1, rank: rank,
         factors: factors, threads: threads, memory: memory?.byteCount)
-      let base = try LoadedModel(path: model).base.computing(in: ProductArithmetic(compute))
+      let base = try LoadedModel(path: model).base(quantized: quantize)
+        .computing(in: ProductArithmetic(compute))
       let report = try StepBenchmark(work, base: base, size: size).run(stepCount: steps)
       try printResult(of: "benchmark \(name)", as: format, report) {
         """

@@ -75,12 +75,12 @@ struct Check: AsyncParsableCommand {
           data: $0.data, plan: plan, threadCount: file.threadCount ?? processorCount)
       }
       let output = Output(
-        plan: plan, compute: "\(ProductArithmetic(plan.compute))",
+        plan: plan, compute: "\(plan.arithmetic)",
         planDigest: "\(try plan.digest())", modelDigest: "\(checkpoint.digest())",
         baseParameters: baseCount, adapterParameters: layout.count,
         workerMemoryBytes: memory.map(\.useful.byteCount).max() ?? 0,
         leastWorkerMemoryBytes: memory.map(\.least.byteCount).max() ?? 0,
-        sharedMemoryBytes: memory.first?.useful.weights ?? 0,
+        sharedMemoryBytes: memory.first?.useful.sharedWeights ?? 0,
         upBytesPerWorker: plan.updates.upCodec(from: .max).maximumPayloadByteCount(for: layout),
         downBytesPerWorker: plan.updates.down.maximumPayloadByteCount(for: layout),
         denseBytesPerWorker: layout.count * MemoryLayout<Float>.size, data: data)
@@ -96,10 +96,11 @@ struct Check: AsyncParsableCommand {
       "adapter     rank \(plan.adapter.rank), \(output.adapterParameters) parameters",
       "rounds      \(plan.rounds.versionCount) versions by \(plan.rounds.cohortSize) workers, "
         + "quorum \(plan.rounds.quorum), at most \(durationText(plan.rounds.deadline)) a round",
-      "training    \(plan.training.localSteps) steps of \(plan.training.batchSize) examples a round",
+      "training    \(plan.training.localSteps) steps of \(plan.training.batchSize) examples a round, "
+        + methodText(plan.training),
       "compute     \(output.compute) on this machine",
       "memory      \(byteText(output.workerMemoryBytes)) a worker, or "
-        + "\(byteText(output.leastWorkerMemoryBytes)) by one thread when all blocks are computed twice; "
+        + "\(byteText(output.leastWorkerMemoryBytes)) by one thread that keeps as little as it can; "
         + "\(byteText(output.sharedMemoryBytes)) of it are the model's file, which workers share",
       "up          at most \(byteText(output.upBytesPerWorker)) a worker and round "
         + "(float32: \(byteText(output.denseBytesPerWorker)))",
@@ -110,5 +111,13 @@ struct Check: AsyncParsableCommand {
         + (data.truncated > 0 ? ", \(data.truncated) shortened" : "")
     }
     return lines.joined(separator: "\n")
+  }
+}
+
+private func methodText(_ training: TrainingPlan) -> String {
+  switch training {
+  case .gradient: "by gradients"
+  case .zerothOrder(let settings):
+    "by losses along \(settings.queryCount) random directions each"
   }
 }

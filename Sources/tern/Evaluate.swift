@@ -38,6 +38,9 @@ struct Evaluate: AsyncParsableCommand {
   @Option(help: "The precision in which weights are multiplied.")
   var compute = ComputeMode.f32
 
+  @Option(help: "Make fewer bits of the weights of linear layers: nf4 or int8.")
+  var quantize: Quantization?
+
   @Option(help: "text or json.")
   var format = OutputFormat.text
 
@@ -66,7 +69,7 @@ struct Evaluate: AsyncParsableCommand {
       let examples = try ExampleSet(
         DataFile(path: data, template: template), tokenizer: loaded.tokenizer,
         maximumTokens: maximumTokens ?? loaded.checkpoint.configuration.contextLength)
-      let base = loaded.base.computing(in: ProductArithmetic(compute))
+      let base = try loaded.base(quantized: quantize).computing(in: ProductArithmetic(compute))
       let adapted =
         try adapter.map { try AdaptedModel(base: base, adapter: PEFTAdapter(folder: $0)) }
         ?? AdaptedModel(base: base)

@@ -227,7 +227,7 @@ func testPlan(
     run: run, seed: 7,
     adapter: LoRAConfiguration(
       rank: 4, alpha: 8, targets: [.query], factors: .b, seed: 1),
-    data: nil, training: GradientTraining(),
+    data: nil, training: .gradient(GradientTraining()),
     updates: UpdatePlan(
       up: .ternary(density: 0.2), opening: .ternary(density: 0.5), openingVersionCount: 1,
       down: down, server: server),

@@ -79,6 +79,25 @@ import Testing
     return y
   }
 
+  /// What is expanded of fewer bits is what is multiplied, and takes their memory.
+  @Test(arguments: Quantization.allCases)
+  func productsOfFewerBitsAreThoseOfTheirValues(quantization: Quantization) throws {
+    let matrix = try FrozenMatrix(checkpoint, names, quantization: quantization)
+    var rows = Matrix(rows: 0, columns: matrix.columnCount)
+    matrix.gather((0..<Int32(matrix.rowCount)).map { $0 }, into: &rows)
+    let x = small(rows: 5, columns: matrix.columnCount)
+    var (y, expected) = (
+      Matrix(rows: 5, columns: matrix.rowCount), Matrix(rows: 5, columns: matrix.rowCount)
+    )
+    var room = TileRoom()
+    matrix.multiply(x, into: &y, in: &room)
+    Kernels.multiply(x, transposed: rows, into: &expected)
+    #expect(relativeError(y.elements, expected.elements) < 1e-6)
+    let error = relativeError(rows.elements, try whole(names).elements)
+    #expect(error > 1e-4 && error < (quantization == .nf4 ? 0.2 : 0.01))
+    #expect(matrix.byteCount < (try FrozenMatrix(checkpoint, names)).byteCount / 3)
+  }
+
   @Test func rowsAreGathered() throws {
     let whole = try whole(names)
     let matrix = try FrozenMatrix(checkpoint, names)

@@ -148,16 +148,38 @@ import Testing
     #expect("\(error)".contains("is the least") && !"\(error)".contains("\n"))
   }
 
+  @Test(arguments: Quantization.allCases)
+  func fewerBitsTakeLessAndAreNotShared(quantization: Quantization) throws {
+    let folder = "\(GoldenModel.folder)/llama-gqa-tied"
+    let base = try DecoderModel(Checkpoint(path: folder), quantization: quantization)
+    let model = AdaptedModel(
+      base: base, lora: LoRAConfiguration(rank: 3, alpha: 6, factors: .b, seed: 1))
+    let plan = try model.memoryPlan(of: extent, vectorCount: 0)
+    let stored = try self.model("llama-gqa-tied").memoryPlan(of: extent, vectorCount: 0)
+    // The embedding stays 32 bits, which is most of so small a model.
+    #expect(plan.sharedWeights == 4 * base.configuration.vocabularySize * base.configuration.width)
+    let own = plan.weights - plan.sharedWeights
+    let bits = Double(own * 8) / Double((stored.weights - plan.sharedWeights) / 4)
+    #expect(quantization == .nf4 ? 4..<4.2 ~= bits : 8..<8.6 ~= bits)
+    var workspace = model.makeWorkspace()
+    let loss = model.loss(of: batch, adapter: model.initialAdapter(), in: &workspace)
+    let exact = try self.model("llama-gqa-tied", Projection.allCases, .b).loss(
+      of: batch, adapter: model.initialAdapter(), in: &workspace)
+    #expect(loss != exact && abs(loss - exact) < 0.1 * exact)
+  }
+
   @Test func weightsAreCountedOnceAsTheyAreStored() throws {
     for name in GoldenModel.names {
       let file = try SafetensorsFile(path: "\(GoldenModel.folder)/\(name)/model.safetensors")
       let matrices = file.tensors.values.filter { $0.shape.count == 2 }
       let model = try model(name)
+      let plan = try model.memoryPlan(of: extent, vectorCount: 0)
       #expect(
-        try model.memoryPlan(of: extent, vectorCount: 0).weights
+        plan.weights
           == matrices.reduce(0) {
             $0 + $1.count / $1.type.blockLength * $1.type.blockByteCount
           })
+      #expect(plan.sharedWeights == plan.weights)
     }
   }
 }

@@ -3,6 +3,7 @@ import Checkpoints
 import Federation
 import Models
 import Rounds
+import Tensors
 import Testing
 import Training
 import Updates
@@ -30,7 +31,7 @@ import Updates
     #expect(file.model == "/somewhere/base")
     #expect(file.plan.adapter.rank == 8 && file.plan.adapter.alpha == 16)
     #expect(file.plan.adapter.targets == Projection.allCases)
-    #expect(file.plan.training == GradientTraining())
+    #expect(file.plan.training == .gradient(GradientTraining()))
     #expect(file.plan.updates.up == .ternary(density: 0.05))
     #expect(file.plan.updates.down == .dense)
     #expect(file.plan.rounds.quorum == 1 && file.plan.rounds.deadline == .seconds(600))
@@ -72,11 +73,16 @@ import Updates
       workers: [{name: w1, data: a.jsonl}, {name: w2, data: /b.jsonl}]
       threads: 3
       compute: bf16
+      quantize: nf4
       memory: 600MB
       """)
     #expect(file.plan.adapter.targets.count == 2 && file.plan.adapter.factors == .both)
     #expect(file.plan.data == DataPlan(prompt: "Q: {q}", completion: " {a}"))
-    #expect(file.plan.training.gradientClip == nil && file.plan.training.schedule == .constant)
+    guard case .gradient(let training) = file.plan.training else {
+      Issue.record("\(file.plan.training)")
+      return
+    }
+    #expect(training.gradientClip == nil && training.schedule == .constant)
     #expect(file.plan.updates.upCodec(from: 1) == .ternary(density: 0.2))
     #expect(file.plan.updates.upCodec(from: 2) == .dense)
     #expect(
@@ -87,6 +93,7 @@ import Updates
     #expect(file.workers.map(\.data) == ["/somewhere/a.jsonl", "/b.jsonl"])
     #expect(file.threadCount == 3)
     #expect(file.plan.compute == .bf16 && file.plan.workerMemory == 600_000_000)
+    #expect(file.plan.quantization == .nf4)
   }
 
   @Test(arguments: [
@@ -96,6 +103,40 @@ import Updates
   ])
   func targetsMayBeCalledWhatAFamilyCallsThem(list: String, targets: [Projection]) throws {
     #expect(try read(Self.least + "adapter: {targets: \(list)}\n").plan.adapter.targets == targets)
+  }
+
+  @Test func trainingByLossesHasKeysOfItsOwn() throws {
+    let usual = try read(Self.least + "training: {method: zeroth-order}\n").plan.training
+    #expect(usual == .zerothOrder(ZerothOrderTraining()))
+    #expect(usual.precision == nil)
+    let all = try read(
+      Self.least
+        + "training: {method: zeroth-order, local-steps: 3, batch-size: 5, queries: 7, "
+        + "learning-rate: 1e-2, schedule: cosine, perturbation: 1e-3, estimator: one-sided, "
+        + "rule: adam, beta1: 0.8, beta2: 0.9, epsilon: 1e-6, clip: false, "
+        + "distribution: gaussian, factors: both, maximum-tokens: 64}\n"
+    ).plan.training
+    #expect(
+      all
+        == .zerothOrder(
+          ZerothOrderTraining(
+            localSteps: 3, batchSize: 5, queryCount: 7, learningRate: 1e-2, schedule: .cosine,
+            estimator: GradientEstimator(.oneSided, perturbation: 1e-3),
+            rule: .adam(beta1: 0.8, beta2: 0.9, epsilon: 1e-6), clips: false,
+            distribution: .gaussian, factors: .both, maximumTokens: 64)))
+    #expect(all.precision == .f32, "bfloat16 leaves nothing of such differences")
+    for (keys, complaint) in [
+      ("warmup: 3", "unknown key 'training.warmup'"),
+      ("estimator: one-sided, queries: 1", "'training.queries' is '1'"),
+      ("rule: momentum, conservative: true", "expected false with momentum and adam"),
+      ("perturbation: 0", "'training.perturbation' is '0'"),
+    ] {
+      let found = self.complaint(
+        Self.least + "training: {method: zeroth-order, \(keys)}\n")
+      #expect(found.contains(complaint), "\(found)")
+    }
+    #expect(
+      complaint(Self.least + "training: {queries: 3}\n").contains("unknown key 'training.queries'"))
   }
 
   @Test func anUnknownKeyNamesTheNearest() {
@@ -112,6 +153,7 @@ import Updates
   @Test(arguments: [
     ("seed: -1", "'seed' is '-1'"),
     ("compute: f16", "'compute' is 'f16' in the run file; expected auto or bf16 or f32"),
+    ("quantize: int4", "'quantize' is 'int4' in the run file; expected none or nf4 or int8"),
     ("memory: 600", "'memory' is '600' in the run file; expected a size such as 600MB"),
     ("adapter: {rank: many}", "'adapter.rank' is 'many'"),
     ("adapter: {targets: [q_prog]}", "'adapter.targets' is 'q_prog'"),
@@ -169,7 +211,7 @@ import Updates
     let there = try RunFile(
       yaml: Self.least + "threads: 7\ncoordinator: {port: 1}\n", path: "b", folder: "/b")
     #expect(try here.plan.digest() == there.plan.digest())
-    #expect(try read(Self.least + "compute: auto\n").plan == here.plan)
+    #expect(try read(Self.least + "compute: auto\nquantize: none\n").plan == here.plan)
     let other = try read(Self.least + "seed: 1\n")
     #expect(try here.plan.digest() != other.plan.digest())
     #expect(try RunPlan(canonicalBytes: here.plan.canonicalBytes()) == here.plan)

@@ -2,16 +2,10 @@
 // Block formats as in ggml's ggml-quants.c (dequantize_row_*), written for the vectoriser:
 // inner loops of fixed length over bytes, no branches.
 #include "tern_blocks.h"
+
 #include <string.h>
 
-// One source, three machine codes; the loader picks the widest that the processor has.
-// Not under the thread sanitizer, which cannot follow what runs before it is set up.
-#if defined(__x86_64__) && !__has_feature(thread_sanitizer)
-#define TERN_DISPATCHED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define TERN_DISPATCHED
-#endif
-#define TERN_INLINE static inline __attribute__((always_inline))
+#include "dispatch.h"
 
 enum { nibbleBlock = 32, superBlock = 256 };
 

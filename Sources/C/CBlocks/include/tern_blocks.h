@@ -29,6 +29,31 @@ void tern_expand_q4_k(size_t blocks, const void *source, float *target);
 /// Blocks of 256 values in 210 bytes: 6-bit values with a signed scale for each 16 of them.
 void tern_expand_q6_k(size_t blocks, const void *source, float *target);
 
+/// What the values of NF4 blocks are multiplied with, themselves in eight bits: of block b
+/// values[codes[b]] * largest[b / 256] + offset.
+struct tern_nf4_scales {
+  const uint8_t *codes;
+  const float *largest;
+  float offset;
+  const float *values;
+};
+
+/// NF4: each 64 successive values in four bits relative to the largest magnitude among them, of
+/// which `largest` gets one for each block. Two codes to a byte, the first in its upper half; a value
+/// halfway between two codes gets the lower.
+void tern_quantize_nf4(size_t count, const float *x, uint8_t *codes, float *largest);
+/// Values number `first` to `first + count` of some whose codes begin at `codes`.
+void tern_expand_nf4(
+    size_t first, size_t count, const uint8_t *codes, const struct tern_nf4_scales *scales,
+    float *target);
+
+/// Each row in eight bits relative to its largest magnitude, to the nearest, ties to even.
+void tern_quantize_int8(
+    size_t rows, size_t width, const float *x, int8_t *codes, float *largest);
+/// codes * (largest / 127), row by row.
+void tern_expand_int8(
+    size_t rows, size_t width, const int8_t *codes, const float *largest, float *target);
+
 /// The index of the first value that is infinite or not a number, or `count`.
 size_t tern_first_not_finite(size_t count, const float *values);
 

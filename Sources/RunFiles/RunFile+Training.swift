@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Models
+internal import Tensors
+internal import Training
+
+extension Section {
+  /// The section `training`, whose keys depend on its method.
+  func training() throws(RunFileError) -> TrainingPlan {
+    let any = try section("training", known: gradientKeys + zerothOrderKeys)
+    let isZerothOrder = try any.choice(
+      "method", false, from: [("gradient", false), ("zeroth-order", true)])
+    return isZerothOrder
+      ? .zerothOrder(try zerothOrderTraining()) : .gradient(try gradientTraining())
+  }
+
+  private func gradientTraining() throws(RunFileError) -> GradientTraining {
+    let section = try section("training", known: gradientKeys)
+    let clip = try section.number("gradient-clip", 1, in: 0...1e6)
+    return GradientTraining(
+      localSteps: try section.integer("local-steps", 4, in: 1...1_000_000),
+      batchSize: try section.integer("batch-size", 16, in: 1...65_536),
+      learningRate: try section.number("learning-rate", 1e-3, in: 1e-12...1e3),
+      warmup: try section.integer("warmup", 0, in: 0...1_000_000),
+      schedule: try section.choice(
+        "schedule", .cosine, from: [("cosine", .cosine), ("constant", .constant)]),
+      weightDecay: try section.number("weight-decay", 0, in: 0...10),
+      beta1: try section.number("beta1", 0.9, in: 0...0.999999),
+      beta2: try section.number("beta2", 0.999, in: 0...0.9999999),
+      epsilon: try section.number("epsilon", 1e-8, in: 1e-30...1),
+      gradientClip: clip == 0 ? nil : clip,
+      maximumTokens: try section.integer("maximum-tokens", 512, in: 2...1_048_576))
+  }
+
+  private func zerothOrderTraining() throws(RunFileError) -> ZerothOrderTraining {
+    let section = try section("training", known: zerothOrderKeys)
+    let usual = ZerothOrderTraining()
+    let truth = [("true", true), ("false", false)]
+    let kind = try section.choice(
+      "estimator", usual.estimator.kind,
+      from: GradientEstimator.Kind.allCases.map { ($0.rawValue, $0) })
+    let rule = try section.updateRule()
+    let isConservative = try section.choice("conservative", usual.isConservative, from: truth)
+    guard !isConservative || rule == .sgd || rule == .sign else {
+      throw .badValue(
+        key: section.name(of: "conservative"), value: "true",
+        expected: "false with momentum and adam")
+    }
+    let leastQueryCount = kind == .oneSided ? 2 : 1
+    return ZerothOrderTraining(
+      localSteps: try section.integer("local-steps", usual.localSteps, in: 1...1_000_000),
+      batchSize: try section.integer("batch-size", usual.batchSize, in: 1...65_536),
+      queryCount: try section.integer(
+        "queries", max(leastQueryCount, usual.queryCount), in: leastQueryCount...100_000),
+      learningRate: try section.number("learning-rate", usual.learningRate, in: 1e-12...1e3),
+      schedule: try section.choice(
+        "schedule", usual.schedule, from: [("constant", .constant), ("cosine", .cosine)]),
+      estimator: GradientEstimator(
+        kind,
+        perturbation: Float(
+          try section.number(
+            "perturbation", Double(usual.estimator.perturbation), in: 1e-12...1e3))),
+      rule: rule, isConservative: isConservative,
+      clips: try section.choice("clip", usual.clips, from: truth),
+      distribution: try section.choice(
+        "distribution", usual.distribution,
+        from: Directions.Distribution.allCases.map { ($0.rawValue, $0) }),
+      factors: try section.choice("factors", usual.factors, from: [("b", .b), ("both", .both)]),
+      maximumTokens: try section.integer("maximum-tokens", 512, in: 2...1_048_576))
+  }
+
+  private func updateRule() throws(RunFileError) -> UpdateRule {
+    let beta = try number("beta1", 0.9, in: 0...0.999999)
+    return try choice(
+      "rule", .sgd,
+      from: [
+        ("sgd", .sgd), ("sign", .sign), ("momentum", .momentum(beta: beta)),
+        (
+          "adam",
+          .adam(
+            beta1: beta, beta2: try number("beta2", 0.999, in: 0...0.9999999),
+            epsilon: try number("epsilon", 1e-8, in: 1e-30...1))
+        ),
+      ])
+  }
+}
+
+private let gradientKeys = [
+  "method", "local-steps", "batch-size", "learning-rate", "warmup", "schedule", "weight-decay",
+  "beta1", "beta2", "epsilon", "gradient-clip", "maximum-tokens",
+]
+
+private let zerothOrderKeys = [
+  "method", "local-steps", "batch-size", "queries", "learning-rate", "schedule", "perturbation",
+  "estimator", "rule", "beta1", "beta2", "epsilon", "conservative", "clip", "distribution",
+  "factors",
+  "maximum-tokens",
+]
