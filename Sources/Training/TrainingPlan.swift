@@ -2,7 +2,7 @@
 public import Models
 
 /// How the workers of a run learn in a round.
-public enum TrainingPlan: Hashable, Codable, Sendable {
+public enum TrainingPlan: Hashable, Sendable {
   /// By gradients, from backpropagation.
   case gradient(GradientTraining)
   /// By losses alone, in the memory of a forward pass.
@@ -41,6 +41,41 @@ public enum TrainingPlan: Hashable, Codable, Sendable {
     switch self {
     case .gradient(let settings): settings.maximumTokens
     case .zerothOrder(let settings): settings.maximumTokens
+    }
+  }
+}
+
+/// As the run file has it: a method, and its settings.
+extension TrainingPlan: Codable {
+  private enum Method: String, Codable {
+    case gradient
+    case zerothOrder = "zeroth-order"
+  }
+
+  private enum CodingKeys: CodingKey {
+    case method, settings
+  }
+
+  /// A plan as `encode` writes it.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    switch try container.decode(Method.self, forKey: .method) {
+    case .gradient: self = .gradient(try container.decode(GradientTraining.self, forKey: .settings))
+    case .zerothOrder:
+      self = .zerothOrder(try container.decode(ZerothOrderTraining.self, forKey: .settings))
+    }
+  }
+
+  /// Writes the method's name and its settings.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    switch self {
+    case .gradient(let settings):
+      try container.encode(Method.gradient, forKey: .method)
+      try container.encode(settings, forKey: .settings)
+    case .zerothOrder(let settings):
+      try container.encode(Method.zerothOrder, forKey: .method)
+      try container.encode(settings, forKey: .settings)
     }
   }
 }

@@ -215,5 +215,11 @@ import Updates
     let other = try read(Self.least + "seed: 1\n")
     #expect(try here.plan.digest() != other.plan.digest())
     #expect(try RunPlan(canonicalBytes: here.plan.canonicalBytes()) == here.plan)
+    let byLosses = try read(
+      Self.least + "training: {method: zeroth-order, rule: adam, estimator: one-sided}\n"
+    ).plan
+    let bytes = try byLosses.canonicalBytes()
+    #expect(try RunPlan(canonicalBytes: bytes) == byLosses)
+    #expect(String(decoding: bytes, as: UTF8.self).contains(#""method":"zeroth-order""#))
   }
 }
