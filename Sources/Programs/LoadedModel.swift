@@ -86,6 +86,8 @@ public struct LoadedModel: Sendable {
   public func trainer(
     for worker: String, data path: String, plan: RunPlan, threadCount: Int = 1, memory: Int? = nil
   ) throws -> any Learner {
+    // The plan came from elsewhere, and its sizes are what memory is planned with.
+    try plan.training.check(totalVersions: plan.rounds.versionCount)
     let model = try adapted(by: plan)
     let examples = try examples(at: path, for: plan)
     let memory = try memoryPlan(

@@ -79,8 +79,13 @@ public struct WorkerProgram: Sendable {
         makeLearner: { [id, model, data, threadCount, memoryLimit, log] plan in
           let arithmetic = plan.arithmetic
           log.log(
-            level: arithmetic == .bfloat16(nil) ? .warning : .info,
+            level: arithmetic == .bfloat16(nil) ? .warning : .notice,
             "computing in \(arithmetic)", metadata: ["threads": "\(threadCount)"])
+          if let unit = BFloat16Unit.distrusted {
+            log.warning(
+              "this processor's unit for bfloat16 computes wrongly and is not used",
+              metadata: ["unit": "\(unit.rawValue)"])
+          }
           return try model.trainer(
             for: id.rawValue, data: data, plan: plan, threadCount: threadCount,
             memory: memoryLimit)

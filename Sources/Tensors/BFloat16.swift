@@ -13,16 +13,25 @@ public enum BFloat16Unit: String, Sendable {
   /// Plain C, as an oracle for the others.
   case plain
 
-  /// The fastest that this machine has; nil if it has none.
-  ///
-  /// It has been tried on a product that is known: one that computes another is not used.
-  public static let available: BFloat16Unit? = {
-    switch tern_bf16_fastest_unit() {
-    case TERN_BF16_AMX: .amx
-    case TERN_BF16_AVX512: .avx512
-    default: nil
-    }
+  /// The fastest that this machine has and that computes what it should; nil if there is none.
+  public static var available: BFloat16Unit? { found.isRight ? found.unit : nil }
+
+  /// One that this machine has and that is not used, as it makes another product of a known one than
+  /// plain C does; nil where all is well.
+  public static var distrusted: BFloat16Unit? { found.isRight ? nil : found.unit }
+
+  private static let found: (unit: BFloat16Unit?, isRight: Bool) = {
+    let unit: BFloat16Unit? =
+      switch tern_bf16_fastest_unit() {
+      case TERN_BF16_AMX: .amx
+      case TERN_BF16_AVX512: .avx512
+      default: nil
+      }
+    return (unit, unit.map(\.isRight) ?? true)
   }()
+
+  /// Whether it makes of a known product what plain C makes of it.
+  private var isRight: Bool { tern_bf16_is_right(code) == 1 }
 
   fileprivate var code: tern_bf16_unit {
     switch self {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Dispatch
-internal import Foundation
 public import Models
 internal import Synchronization
 public import Tensors
@@ -35,17 +34,7 @@ public final class GradientComputer {
     of batch: TokenBatch, adapter: ParameterVector, gradient: inout ParameterVector
   ) -> Double {
     let step = Step(of: model, batch, adapter, total: cleared(&gradient))
-    let helpers = DispatchGroup()
-    for seat in seats.prefix(step.partCount).dropFirst() {
-      helpers.enter()
-      // A thread of its own: those of queues answer messages meanwhile.
-      Thread.detachNewThread {
-        step.work(at: seat)
-        helpers.leave()
-      }
-    }
-    step.work(at: seats[0])
-    helpers.wait()
+    workTogether(at: seats.prefix(step.partCount)) { step.work(at: $0) }
     return step.result(into: &gradient)
   }
 }

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Dispatch
-internal import Foundation
 public import Models
 internal import Synchronization
 public import Tensors
@@ -37,17 +35,7 @@ public final class LossComputer {
       $0..<min(count, $0 + adapterCount)
     }
     let work = Work(of: model, batch, groups: groups, count: count, adapter: adapter)
-    let helpers = DispatchGroup()
-    for seat in seats.prefix(work.pieceCount).dropFirst() {
-      helpers.enter()
-      // A thread of its own: those of queues answer messages meanwhile.
-      Thread.detachNewThread {
-        work.work(at: seat)
-        helpers.leave()
-      }
-    }
-    work.work(at: seats[0])
-    helpers.wait()
+    workTogether(at: seats.prefix(work.pieceCount)) { work.work(at: $0) }
     return work.losses
   }
 }

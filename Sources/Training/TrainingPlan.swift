@@ -24,6 +24,19 @@ public enum TrainingPlan: Hashable, Sendable {
     }
   }
 
+  /// Refuses settings with which no run of `totalVersions` versions is possible.
+  ///
+  /// - Throws: `badSetting`.
+  public func check(totalVersions: Int) throws(TrainingError) {
+    guard totalVersions > 0 else {
+      throw .badSetting(name: "versions", value: "\(totalVersions)", allowed: "at least 1")
+    }
+    switch self {
+    case .gradient(let settings): try settings.check()
+    case .zerothOrder(let settings): try settings.check(totalVersions: totalVersions)
+    }
+  }
+
   /// What frozen weights have to be multiplied in when nobody says; nil for what is fastest.
   ///
   /// Differences of losses along directions were off by a tenth in bfloat16 with SmolLM2-135M and a

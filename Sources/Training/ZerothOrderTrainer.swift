@@ -77,7 +77,7 @@ public struct ZerothOrderTrainer: Sendable {
     precondition(
       directions.distribution == settings.distribution,
       "\(directions.distribution) directions for \(settings.distribution) ones")
-    try settings.check()
+    try settings.check(totalVersions: totalVersions)
     let configuration = model.base.configuration
     try examples.check(
       vocabularySize: configuration.vocabularySize, positionCount: configuration.positionCount)

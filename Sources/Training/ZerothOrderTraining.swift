@@ -73,10 +73,21 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
       ? nil : TensorSelection(of: layout) { !$0.name.hasSuffix(".lora_A.weight") }
   }
 
-  /// Refuses settings with which no training is possible.
+  /// Refuses settings with which no training is possible, and more steps in `totalVersions` versions
+  /// than directions have numbers for.
   ///
   /// - Throws: `badSetting` with the setting's name, its value, and what is allowed.
-  public func check() throws(TrainingError) {
+  public func check(totalVersions: Int) throws(TrainingError) {
+    try checkSettings()
+    let (count, overflows) = localSteps.multipliedReportingOverflow(by: totalVersions)
+    guard !overflows, UInt32(exactly: count) != nil else {
+      throw .badSetting(
+        name: "localSteps", value: "\(localSteps) in each of \(totalVersions) versions",
+        allowed: "at most \(UInt32.max) steps in the run")
+    }
+  }
+
+  private func checkSettings() throws(TrainingError) {
     for (name, value, least, most) in [
       ("localSteps", localSteps, 1, 1_000_000), ("batchSize", batchSize, 1, 1_000_000),
       ("queryCount", queryCount, estimator.leastQueryCount, 100_000),

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
-import Checkpoints
 import Programs
 import Training
 
@@ -18,14 +17,7 @@ extension Benchmark {
     @Option(help: "The checkpoint: a Hugging Face folder or a GGUF file.", completion: .file())
     var model: String
 
-    @Option(help: "The data: a file of JSON lines.", completion: .file(extensions: ["jsonl"]))
-    var data: String
-
-    @Option(help: "The prompt's template when the columns have other names, as 'Q: {question}'.")
-    var prompt: String?
-
-    @Option(help: "The completion's template when the columns have other names.")
-    var completion: String?
+    @OptionGroup var file: DataOptions
 
     @Option(help: "Of how many examples the losses are.")
     var batch = 16
@@ -53,22 +45,13 @@ extension Benchmark {
       guard perturbations.allSatisfy({ $0 > 0 && $0.isFinite }) else {
         throw ValidationError("--perturbation is a positive number")
       }
-      guard (prompt == nil) == (completion == nil) else {
-        throw ValidationError("--prompt and --completion go together")
-      }
       guard 1...1024 ~= threads else { throw ValidationError("--threads is 1 to 1024") }
     }
 
     func run() async throws {
       try await reportingErrors {
         let loaded = try LoadedModel(path: model)
-        var template: DataTemplate?
-        if let prompt, let completion {
-          template = try DataTemplate(prompt: prompt, completion: completion)
-        }
-        let examples = try ExampleSet(
-          DataFile(path: data, template: template), tokenizer: loaded.tokenizer,
-          maximumTokens: loaded.checkpoint.configuration.contextLength)
+        let examples = try file.examples(for: loaded)
         let report = PrecisionBenchmark(
           base: loaded.base, examples: examples, batchSize: batch, rank: rank,
           perturbations: perturbations, queryCount: queries, threadCount: threads

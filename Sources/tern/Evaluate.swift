@@ -23,14 +23,7 @@ struct Evaluate: AsyncParsableCommand {
   @Option(help: "A PEFT adapter folder.", completion: .directory)
   var adapter: String?
 
-  @Option(help: "The data: a file of JSON lines.", completion: .file(extensions: ["jsonl"]))
-  var data: String
-
-  @Option(help: "The prompt's template when the columns have other names, as 'Q: {question}'.")
-  var prompt: String?
-
-  @Option(help: "The completion's template when the columns have other names.")
-  var completion: String?
+  @OptionGroup var file: DataOptions
 
   @Option(help: "The longest example, in tokens; longer prompts lose their beginning.")
   var maximumTokens: Int?
@@ -53,22 +46,13 @@ struct Evaluate: AsyncParsableCommand {
   }
 
   func validate() throws {
-    guard (prompt == nil) == (completion == nil) else {
-      throw ValidationError("--prompt and --completion go together")
-    }
     guard maximumTokens ?? 2 >= 2 else { throw ValidationError("--maximum-tokens is at least 2") }
   }
 
   func run() async throws {
     try await reportingErrors {
       let loaded = try LoadedModel(path: model)
-      var template: DataTemplate?
-      if let prompt, let completion {
-        template = try DataTemplate(prompt: prompt, completion: completion)
-      }
-      let examples = try ExampleSet(
-        DataFile(path: data, template: template), tokenizer: loaded.tokenizer,
-        maximumTokens: maximumTokens ?? loaded.checkpoint.configuration.contextLength)
+      let examples = try file.examples(for: loaded, maximumTokens: maximumTokens)
       let base = try loaded.base(quantized: quantize).computing(in: ProductArithmetic(compute))
       let adapted =
         try adapter.map { try AdaptedModel(base: base, adapter: PEFTAdapter(folder: $0)) }

@@ -16,7 +16,7 @@ struct ZerothOrderTests {
     let simulation = try site.run("tern", ["simulate", "run.yaml", "--output", "simulated"])
     let measured = simulation.output.matches(of: /version [0-9]+ on .*: loss ([0-9.]+)/)
       .compactMap { Double($0.1) }
-    #expect(measured.count == 2, "\(simulation.output)")
+    try #require(measured.count == 2, "\(simulation.output)")
     #expect(measured[1] < 0.97 * measured[0], "\(measured)")
 
     let coordinator = try await site.startCoordinator()

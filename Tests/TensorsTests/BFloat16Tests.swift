@@ -69,6 +69,10 @@ struct BFloat16Tests {
     }
   }
 
+  @Test func thisMachinesUnitIsRight() {
+    #expect(BFloat16Unit.distrusted == nil)
+  }
+
   @Test func anOperandForgetsWhatItWasBefore() {
     var panels = columns(whole(rows: 40, columns: 40, 3))
     let w = whole(rows: 17, columns: 5, 11)

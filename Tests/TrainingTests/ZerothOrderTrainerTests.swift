@@ -204,7 +204,7 @@ struct ZerothOrderTrainerTests {
       var settings = ZerothOrderTraining()
       change(&settings)
       do {
-        try settings.check()
+        try settings.check(totalVersions: 7)
         return false
       } catch .badSetting(let found, _, _) {
         return found == name
@@ -233,6 +233,6 @@ struct ZerothOrderTrainerTests {
     #expect(refused("epsilon") { $0.rule = .adam(epsilon: 0) })
     #expect(
       refused("isConservative") { ($0.isConservative, $0.rule) = (true, .momentum(beta: 0)) })
-    #expect(throws: Never.self) { try ZerothOrderTraining().check() }
+    #expect(throws: Never.self) { try ZerothOrderTraining().check(totalVersions: 7) }
   }
 }

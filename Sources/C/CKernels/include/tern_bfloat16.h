@@ -18,9 +18,12 @@ enum tern_bf16_unit {
   TERN_BF16_AMX
 };
 
-/// The fastest unit that this processor has, that the system lets this process use, and that
-/// computes what plain C computes. Asks the system for it: to be called before others compute.
+/// The fastest unit that this processor has and that the system lets this process use. Asks the
+/// system for it: to be called before others compute.
 enum tern_bf16_unit tern_bf16_fastest_unit(void);
+
+/// 1 if a unit makes of a known product what plain C makes of it, else 0. Not for several threads.
+int tern_bf16_is_right(enum tern_bf16_unit unit);
 
 /// y[i] = x[i], rounded to the nearest bfloat16, ties to even. y may be x.
 void tern_bf16_round(size_t count, const float *x, float *y);
