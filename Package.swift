@@ -71,7 +71,7 @@ let modules: [Target] = [
     name: "Models", dependencies: ["Tensors", "Checkpoints", "Randomness"], swiftSettings: strict),
   .target(
     name: "Training",
-    dependencies: ["Models", "Checkpoints", "Tensors", "Tokenization", "Randomness"],
+    dependencies: ["Models", "Checkpoints", "Tensors", "Updates", "Tokenization", "Randomness"],
     swiftSettings: strict),
   .target(
     name: "Federation",
@@ -156,7 +156,8 @@ let testTargets: [Target] = [
     ]),
   tests(of: "Models", ["Tensors", "Checkpoints", "Randomness"]),
   tests(
-    of: "Training", ["Models", "Checkpoints", "Tensors", "Tokenization", "Randomness"]),
+    of: "Training",
+    ["Models", "Checkpoints", "Tensors", "Updates", "Tokenization", "Randomness"]),
   tests(
     of: "Federation",
     [

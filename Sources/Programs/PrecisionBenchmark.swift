@@ -3,6 +3,7 @@ public import Models
 internal import Randomness
 internal import Tensors
 public import Training
+internal import Updates
 
 /// How well differences of two losses say what the derivative along a direction is: by the size of
 /// the perturbation, and by what frozen weights are multiplied in.

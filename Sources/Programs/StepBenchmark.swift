@@ -4,6 +4,7 @@ public import Models
 internal import Randomness
 internal import Tensors
 internal import Training
+internal import Updates
 
 /// Steps of training, or forward passes, of a model on random tokens: what the engine costs, with
 /// nothing around it.

@@ -2,6 +2,7 @@
 internal import Models
 internal import Tensors
 internal import Training
+internal import Updates
 
 extension Section {
   /// The section `training`, whose keys depend on its method.

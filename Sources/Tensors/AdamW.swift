@@ -45,6 +45,24 @@ public struct AdamW: Sendable {
     secondMoments = firstMoments
   }
 
+  /// The means of the gradients and of their squares.
+  public var moments: [[Float]] { [firstMoments, secondMoments] }
+
+  /// Goes on with the moments of another optimizer with the same settings, after `stepCount` steps.
+  ///
+  /// - Precondition: they are as long as this optimizer was made for.
+  public mutating func restore(first: [Float], second: [Float], stepCount: Int) {
+    precondition(
+      first.count == firstMoments.count && second.count == secondMoments.count && stepCount >= 0,
+      "\(first.count) and \(second.count) moments for \(firstMoments.count) parameters")
+    (firstMoments, secondMoments, self.stepCount) = (first, second, stepCount)
+    (power1, power2) = (1, 1)
+    for _ in 0..<stepCount {
+      power1 *= Double(settings.beta1)
+      power2 *= Double(settings.beta2)
+    }
+  }
+
   /// Moves `parameters` against `gradient`.
   ///
   /// - Precondition: both are as long as the optimizer was made for.

@@ -1,33 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Tensors
-
-/// A direction of a step, and how far something moves along it.
-public struct DirectionTerm: Hashable, Codable, Sendable {
-  /// The query of the step that the direction belongs to.
-  public let query: UInt32
-  /// How far: negative against the direction.
-  public let coefficient: Float
-
-  /// A term by its parts.
-  public init(query: UInt32, coefficient: Float) {
-    self.query = query
-    self.coefficient = coefficient
-  }
-}
-
-/// What the losses of a query say about the gradient: a scalar for its direction.
-public struct ProjectedGradient: Hashable, Codable, Sendable {
-  /// The query.
-  public let query: UInt32
-  /// The scalar, in the estimator's units.
-  public var value: Double
-
-  /// A scalar by its parts.
-  public init(query: UInt32, value: Double) {
-    self.query = query
-    self.value = value
-  }
-}
+public import Updates
 
 /// The losses of a step: of the adapter itself, and of it moved along directions and against them.
 public struct StepLosses: Hashable, Codable, Sendable {

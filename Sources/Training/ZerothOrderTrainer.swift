@@ -3,6 +3,7 @@ internal import Checkpoints
 public import Models
 public import Randomness
 public import Tensors
+public import Updates
 
 /// What was learned by losses alone.
 public struct ZerothOrderResult: Sendable {
@@ -130,9 +131,9 @@ public struct ZerothOrderTrainer: Sendable {
       let clipped = settings.clips ? clip.clip(&estimate.scalars) : 0
       let rate = settings.learningRate(
         atStep: number, of: totalVersions * settings.localSteps)
-      let taken = accepted(
-        settings.rule.step(UInt32(number), for: estimate.scalars, learningRate: rate),
-        batch, replica, computer)
+      let wanted = settings.rule.step(UInt32(number), for: estimate.scalars, learningRate: rate)
+      let taken = accepted(wanted, batch, replica, computer)
+      if settings.clips { clip.note(taken, by: settings.rule, learningRate: rate) }
       replica.apply(taken)
       steps.append(taken)
       losses += estimate.loss.map { [$0] } ?? []

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Models
 public import Tensors
+public import Updates
 
 /// How a worker trains by losses alone: what is asked for, what becomes of the answers, its batches.
 public struct ZerothOrderTraining: Hashable, Codable, Sendable {

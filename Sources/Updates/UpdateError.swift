@@ -62,6 +62,8 @@ public enum UpdateError: Error, Equatable {
   case magnitude(Double)
   /// Exact values out of order, beyond their tensor, smaller than the scale, or sent twice.
   case exactValues(tensor: Int)
+  /// A step along directions with something that no encoder writes.
+  case directions(String)
   /// The saved state of another rule, or of another layout.
   case optimizerState(expected: Int, found: Int)
 }
@@ -115,6 +117,7 @@ extension UpdateError: CustomStringConvertible {
     case .updateCount(let expected, let found): "\(found) updates where \(expected) belong"
     case .sequenceLength(let limit, let found): "\(found) bytes, \(limit) are the most"
     case .trailingBytes(let count): "\(count) bytes after its end"
+    case .directions(let what): "\(what) of a step is malformed, out of order or out of range"
     default: tensorFault
     }
   }

@@ -4,6 +4,7 @@ import Foundation
 import Models
 import Tensors
 import Testing
+import Updates
 
 @testable import Training
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Training
+import Updates
 
 /// A function whose gradient is known: sum of (h[i] x[i]^2 / 2 + b[i] x[i]), and a mixed term.
 struct Quadratic {

@@ -3,6 +3,7 @@ import Models
 import Randomness
 import Tensors
 import Testing
+import Updates
 
 @testable import Training
 

@@ -3,7 +3,8 @@
 /// Shortens scalars that are much larger than those before them.
 ///
 /// The limit is 1.3 times the 95th percentile of the sizes of the last 50 scalars, as they were after
-/// clipping, and there is none before 20: a pure function of what was committed.
+/// clipping and rounding, and there is none before 20: a pure function of the steps that were taken, so
+/// that whoever has those has the limit.
 public struct ScalarClip: Hashable, Codable, Sendable {
   private var recent: [Double] = []
 
@@ -18,21 +19,24 @@ public struct ScalarClip: Hashable, Codable, Sendable {
     return factor * recent.sorted()[rank - 1]
   }
 
-  /// Shortens the scalars of a step that exceed the limit, all by the one that holds before the step,
-  /// and remembers them.
+  /// Shortens the scalars of a step that exceed the limit.
   ///
   /// - Returns: how many were shortened.
-  public mutating func clip(_ scalars: inout [ProjectedGradient]) -> Int {
+  public func clip(_ scalars: inout [ProjectedGradient]) -> Int {
+    guard let limit else { return 0 }
     var clippedCount = 0
-    if let limit {
-      for index in scalars.indices where abs(scalars[index].value) > limit {
-        scalars[index].value = scalars[index].value < 0 ? -limit : limit
-        clippedCount += 1
-      }
+    for index in scalars.indices where abs(scalars[index].value) > limit {
+      scalars[index].value = scalars[index].value < 0 ? -limit : limit
+      clippedCount += 1
     }
-    recent += scalars.map { abs($0.value) }
-    recent.removeFirst(max(0, recent.count - windowLength))
     return clippedCount
+  }
+
+  /// Remembers a step that `rule` made with `learningRate`: its scalars, as the step has them.
+  public mutating func note(_ step: DirectionStep, by rule: UpdateRule, learningRate: Double) {
+    guard learningRate > 0 else { return }
+    recent += rule.sizes(of: step, learningRate: learningRate).filter(\.isFinite)
+    recent.removeFirst(max(0, recent.count - windowLength))
   }
 }
 

@@ -39,6 +39,51 @@ public struct ZerothOrderReplica: Sendable {
     }
   }
 
+  /// Beside the adapter, all that the next step depends on: of as many vectors as the rule keeps.
+  public var memory: Memory {
+    Memory(
+      vectors: (velocity.map { [$0.values] } ?? []) + (moments?.moments ?? []),
+      stepCount: moments?.stepCount ?? 0)
+  }
+
+  /// What a rule keeps between steps.
+  public struct Memory: Hashable, Sendable {
+    /// The velocity; or the first and the second moments; or nothing.
+    public let vectors: [[Float]]
+    /// How many steps the moments have behind them.
+    public let stepCount: Int
+
+    /// A memory by its parts.
+    public init(vectors: [[Float]], stepCount: Int) {
+      self.vectors = vectors
+      self.stepCount = stepCount
+    }
+  }
+
+  /// How many vectors as long as the adapter a rule keeps.
+  public static func memoryVectorCount(of rule: UpdateRule) -> Int {
+    switch rule {
+    case .sgd, .sign: 0
+    case .momentum: 1
+    case .adam: 2
+    }
+  }
+
+  /// Goes on with what another replica kept.
+  ///
+  /// - Precondition: it has the same rule and layout.
+  public mutating func restore(_ memory: Memory) {
+    precondition(
+      memory.vectors.count == Self.memoryVectorCount(of: rule)
+        && memory.vectors.allSatisfy { $0.count == adapter.layout.count },
+      "a memory of \(memory.vectors.map(\.count)) values for \(rule)")
+    if velocity != nil {
+      velocity = ParameterVector(layout: adapter.layout, values: memory.vectors[0])
+    }
+    moments?.restore(
+      first: memory.vectors[0], second: memory.vectors[1], stepCount: memory.stepCount)
+  }
+
   /// Takes a step.
   ///
   /// - Precondition: it has a rate exactly if the rule keeps state.

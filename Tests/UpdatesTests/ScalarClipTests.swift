@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Testing
-import Training
+
+@testable import Updates
 
 struct ScalarClipTests {
   private func scalars(_ values: [Double]) -> [ProjectedGradient] {
@@ -11,6 +12,10 @@ struct ScalarClipTests {
   private func clipped(_ values: [Double], by clip: inout ScalarClip) -> ([Double], Int) {
     var scalars = scalars(values)
     let count = clip.clip(&scalars)
+    for scalar in scalars {
+      let step = UpdateRule.sgd.step(0, for: [scalar], learningRate: 0.5)
+      clip.note(step, by: .sgd, learningRate: 0.5)
+    }
     return (scalars.map(\.value), count)
   }
 
@@ -35,7 +40,20 @@ struct ScalarClipTests {
     var clip = ScalarClip()
     _ = clipped([Double](repeating: 1, count: 50), by: &clip)
     #expect(clipped([Double](repeating: 8, count: 10), by: &clip).0.allSatisfy { $0 == 1.3 })
-    #expect(clip.limit == 1.3 * 1.3)
+    #expect(clip.limit == 1.3 * Double(Float(1.3)))
+  }
+
+  @Test func scalarsAreRememberedInTheirUnitsByEveryRule() {
+    let scalars = scalars([0.5, -8, 2, 1])
+    for (rule, rate) in [
+      (UpdateRule.sgd, 0.25), (.momentum(beta: 0.5), 0.125), (.adam(), 0.125),
+    ] {
+      let step = rule.step(3, for: scalars, learningRate: rate)
+      #expect(rule.sizes(of: step, learningRate: rate) == [0.5, 8, 2, 1])
+    }
+    var clip = ScalarClip()
+    clip.note(UpdateRule.sgd.step(3, for: scalars, learningRate: 0), by: .sgd, learningRate: 0)
+    #expect(clip == ScalarClip())
   }
 
   @Test func itIsAPureFunctionOfWhatItSaw() {

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+import Models
+import Tensors
+import Testing
+import Updates
+
+@testable import Training
+
+struct ConservativeAcceptanceTests {
+  @Test func theLeastOfThreeLossesIsTaken() {
+    let step = UpdateRule.sgd.step(
+      1,
+      for: [ProjectedGradient(query: 9, value: 3), ProjectedGradient(query: 2, value: -0.1)],
+      learningRate: 0.1)
+    func accepted(_ current: Double, _ after: Double, _ opposite: Double) -> DirectionStep {
+      ConservativeAcceptance.accepted(
+        step, current: current, after: after, afterOpposite: opposite)
+    }
+    #expect(accepted(2, 1, 3) == step)
+    #expect(accepted(2, 3, 1) == step.opposite)
+    #expect(accepted(1, 2, 3).terms.isEmpty && accepted(1, 2, 3).step == 1)
+    #expect(accepted(1, 1, 1).terms.isEmpty)
+    #expect(accepted(1, .nan, .nan).terms.isEmpty)
+    #expect(accepted(.nan, 1, 2) == step)
+    #expect(step.opposite.terms.map(\.coefficient) == step.terms.map { -$0.coefficient })
+  }
+
+  @Test func theFactorsThatAreLearnedAreThoseOfTheSettings() {
+    let layout = ParameterLayout([
+      (name: "x.lora_A.weight", shape: [3, 50]), (name: "x.lora_B.weight", shape: [7, 3]),
+    ])
+    let selection = ZerothOrderTraining(factors: .b).selection(of: layout)
+    #expect(selection?.isSelected == [false, true])
+    #expect(ZerothOrderTraining(factors: .both).selection(of: layout) == nil)
+  }
+}
