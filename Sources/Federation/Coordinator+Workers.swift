@@ -41,32 +41,19 @@ extension Coordinator {
     _ connection: ConnectionID, _ worker: WorkerID, address: String, _ hello: Hello,
     part: PayloadInbox.Part?, at now: RunTime
   ) throws -> [Output] {
-    if let refusal = refusal(of: hello) {
-      return [
-        .report(.refused(name: worker.rawValue, reason: refusal.reason)),
-        .send(connection, .refused(refusal)), .close(connection, reason: refusal.reason),
-      ]
+    if let refusal = identity.refusal(of: hello) {
+      return Self.turningAway(worker, on: connection, with: refusal)
     }
     var outputs: [Output] = []
     let entry = SessionTable.Entry(
       worker: worker, heldVersion: hello.heldVersion, heldState: hello.heldState,
       heldPart: hello.part, part: part)
     if let replaced = sessions.open(connection, entry) {
-      let reason = "a newer connection of \(worker) from \(address) took its place"
-      outputs += [
-        .send(replaced, .refused(Refusal(code: .replaced, reason: reason, retryable: false))),
-        .close(replaced, reason: reason), .report(.left(worker, reason: reason)),
-      ]
+      outputs += Self.replacing(replaced, of: worker, from: address)
       outputs += try decide(.left(worker), at: now)
     }
     outputs += [
-      .send(
-        connection,
-        .welcome(
-          Welcome(
-            run: plan.run, configuration: identity.planBytes,
-            configurationDigest: identity.planDigest, layout: identity.layout.digest,
-            heartbeatInterval: identity.heartbeatInterval, silenceLimit: identity.silenceLimit))),
+      .send(connection, .welcome(identity.welcome(to: plan.run))),
       .report(.joined(worker, address: address)),
     ]
     if let outcome = engine.outcome {
@@ -78,25 +65,6 @@ extension Coordinator {
     return outputs + (try decide(.joined(worker), at: now))
   }
 
-  private func refusal(of hello: Hello) -> Refusal? {
-    // Schemas may differ within a version: proto/README.md says how.
-    if hello.protocolVersion != Schema.protocolVersion {
-      return Refusal(
-        code: .protocolVersion,
-        reason: "this worker speaks version \(hello.protocolVersion) of the protocol, the "
-          + "coordinator version \(Schema.protocolVersion); install the same tern on both",
-        retryable: false)
-    }
-    if hello.model != identity.model {
-      return Refusal(
-        code: .model,
-        reason: "this worker has model \(hello.model), the coordinator has model "
-          + "\(identity.model); give both the same checkpoint",
-        retryable: false)
-    }
-    return nil
-  }
-
   private mutating func receive(
     _ message: WorkerMessage, on connection: ConnectionID, at now: RunTime
   ) throws -> [Output] {
@@ -106,6 +74,8 @@ extension Coordinator {
       return [.close(connection, reason: "a second hello")]
     case .contribution(let upload):
       return try take(upload, from: entry.worker, on: connection, at: now)
+    case .losses:
+      return [.close(connection, reason: "losses, where updates are exchanged")]
     case .failed(let round, let reason):
       return try giveUp(round, reason, of: entry.worker, on: connection, at: now)
     case .heartbeat(let heartbeat):

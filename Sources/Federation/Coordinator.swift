@@ -55,7 +55,8 @@ public struct Coordinator {
   }
 
   let plan: RunPlan
-  let identity: Identity
+  /// What a worker must have in common with the coordinator.
+  public let identity: Identity
   let log: any RunLog
   var engine: RoundEngine
   var server: ServerState
@@ -109,17 +110,17 @@ public struct Coordinator {
   public var status: RoundStatus { engine.status.byClock(behind: clock.lead) }
 
   /// No upload of this run may be longer.
-  var maximumPayloadByteCount: Int {
+  public var maximumPayloadByteCount: Int {
     max(
       plan.updates.up.maximumPayloadByteCount(for: identity.layout),
       plan.updates.opening.maximumPayloadByteCount(for: identity.layout))
   }
 
   /// How long writing the journal has taken since this was asked last.
-  func takeWritingTime() -> Duration { log.takeWritingTime() }
+  public func takeWritingTime() -> Duration { log.takeWritingTime() }
 
   /// Where the uploads of `worker` arrive.
-  func inbox(of worker: WorkerID) -> PayloadInbox { log.inbox(of: worker.rawValue) }
+  public func inbox(of worker: WorkerID) -> PayloadInbox { log.inbox(of: worker.rawValue) }
 
   /// The workers' current training steps, as their heartbeats told.
   public var activities: [WorkerID: WorkerHeartbeat.Activity] { sessions.activities }

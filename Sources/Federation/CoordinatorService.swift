@@ -11,7 +11,7 @@ internal import Updates
 ///
 /// It delivers inputs and carries outputs out; every decision is the coordinator's.
 public actor CoordinatorService {
-  private var coordinator: Coordinator
+  private var coordinator: any RunCoordinator
   private let transport: any ServerTransport
   private let pool: ComputePool
   private let evaluate: (@Sendable (ParameterVector) throws -> Evaluation)?
@@ -50,7 +50,7 @@ public actor CoordinatorService {
   ///   - evaluate: measures an adapter on the validation data, if there is any.
   ///   - observe: hears every event, in order; must not block.
   public init(
-    coordinator: Coordinator, transport: any ServerTransport, pool: ComputePool,
+    coordinator: sending any RunCoordinator, transport: any ServerTransport, pool: ComputePool,
     evaluate: (@Sendable (ParameterVector) throws -> Evaluation)?, log: Logger,
     observe: @escaping @Sendable (RunEvent) -> Void
   ) {

@@ -55,3 +55,23 @@ extension Worker {
       })
   }
 }
+
+extension StepCoordinator {
+  /// What a simulator looks at to see that all is well.
+  package struct Inspection {
+    /// The engine as it is now.
+    package let engine: StepEngine
+  }
+
+  /// What is behind the coordinator's decisions.
+  package var inspection: Inspection { Inspection(engine: engine) }
+}
+
+extension StepWorker {
+  /// Changes a bit of the replica, as a fault of memory would; false if it holds none of its own.
+  package mutating func flipBit() -> Bool {
+    guard held != nil else { return false }
+    tamper()
+    return true
+  }
+}

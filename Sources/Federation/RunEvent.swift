@@ -20,6 +20,8 @@ public enum RunEvent: Hashable, Codable, Sendable {
   case disregarded(what: String, reason: String)
   /// The next version exists.
   case committed(Commit)
+  /// Steps that workers took together became versions.
+  case stepped(Steps)
   /// A round ended without a commit.
   case failed(round: Int, reason: String)
   /// A version was measured on the validation data.
@@ -62,6 +64,38 @@ public enum RunEvent: Hashable, Codable, Sendable {
     /// Tokens trained on in this round.
     public var tokenCount: Int
     /// Seconds from the round's first assignment to its commit.
+    public var seconds: Double
+  }
+
+  /// Steps since this was told last, and what they cost.
+  public struct Steps: Hashable, Codable, Sendable {
+    /// The last version.
+    public var version: Int
+    /// How many steps.
+    public var stepCount: Int
+    /// How many workers are connected.
+    public var workerCount: Int
+    /// The mean loss before each step; nil if none was finite.
+    public var loss: Double?
+    /// The mean estimate of the square of the gradient's norm; nil where scalars are no derivatives.
+    public var squaredGradientNorm: Double?
+    /// The last step's learning rate.
+    public var learningRate: Double
+    /// How many queries the steps were made of.
+    public var queryCount: Int
+    /// How many were left out, for want of finite losses.
+    public var droppedCount: Int
+    /// How many scalars were shortened.
+    public var clippedCount: Int
+    /// How many answers changed nothing, since the coordinator was started.
+    public var refusedCount: Int
+    /// Bytes of losses from the workers.
+    public var receivedByteCount: Int
+    /// Bytes of commits and histories to the workers.
+    public var sentByteCount: Int
+    /// Tokens that were run through models.
+    public var tokenCount: Int
+    /// Seconds that the steps took.
     public var seconds: Double
   }
 }

@@ -7,7 +7,7 @@ internal import Randomness
 public import Rounds
 internal import Synchronization
 internal import Tensors
-internal import Training
+public import Training
 internal import Updates
 
 /// Runs a worker: connects, comes back when the connection is lost, trains, and ends with the run.
@@ -26,26 +26,46 @@ public actor WorkerService {
     public let coreCount: Int
     /// What is read and written to remember; nil to forget at the end of the process.
     public let memory: DurableFile?
-    /// Makes a learner for a plan.
-    public let makeLearner: @Sendable (RunPlan) throws -> any Learner
+    /// Makes what a plan asks of its workers.
+    public let prepare: @Sendable (RunPlan) throws -> Ability
 
     /// All that a worker brings.
     public init(
       id: WorkerID, model: Digest, memoryByteCount: UInt64, coreCount: Int, memory: DurableFile?,
-      makeLearner: @escaping @Sendable (RunPlan) throws -> any Learner
+      prepare: @escaping @Sendable (RunPlan) throws -> Ability
     ) {
       self.id = id
       self.model = model
       self.memoryByteCount = memoryByteCount
       self.coreCount = coreCount
       self.memory = memory
-      self.makeLearner = makeLearner
+      self.prepare = prepare
     }
+  }
+
+  /// What a worker can do in a run.
+  public enum Ability: Sendable {
+    /// Learn by itself, and send what it learned.
+    case learning(any Learner)
+    /// Evaluate the losses of steps that all take together.
+    case evaluating(StepEvaluator)
   }
 
   struct Enrolment {
     let planDigest: Digest
-    let learner: any Learner
+    let ability: Ability
+  }
+
+  /// The worker's part in the run that it takes part in.
+  enum Part {
+    case rounds(Worker)
+    case steps(StepWorker)
+  }
+
+  /// What there is to compute.
+  enum Job: Sendable {
+    case training(Worker.TrainingJob)
+    case evaluating(StepWorker.Job)
   }
 
   let resources: Resources
@@ -56,13 +76,13 @@ public actor WorkerService {
   private let patience: Duration
   // Since when no coordinator has welcomed this worker; nil while one has.
   private var awayFrom: ContinuousClock.Instant?
-  var worker: Worker?
+  var part: Part?
   var enrolment: Enrolment?
   var outbox: AsyncStream<WorkerMessage>.Continuation?
   /// Where adapters arrive: what came before a connection was lost need not come again.
   private let inbox = PayloadInbox()
-  let jobs: AsyncStream<Worker.TrainingJob>
-  let submit: AsyncStream<Worker.TrainingJob>.Continuation
+  let jobs: AsyncStream<Job>
+  let submit: AsyncStream<Job>.Continuation
   // What training, on its own thread, looks at after each step: what to go on with, and where it is.
   let progress = Mutex(Progress())
 
@@ -94,7 +114,7 @@ public actor WorkerService {
     try await withThrowingTaskGroup(of: Finished?.self) { group in
       group.addTask { try await self.stayConnected() }
       group.addTask {
-        try await self.trainJobs()
+        try await self.workOffJobs()
         return nil
       }
       defer {
@@ -144,7 +164,7 @@ extension WorkerService {
   private func converse(
     _ session: Session<CoordinatorMessage, WorkerMessage>
   ) async throws -> Finished {
-    let held = worker?.held
+    let held = resumedPart()
     try await session.send(
       .hello(
         Hello(
@@ -199,7 +219,7 @@ extension WorkerService {
     case .welcome(let welcome):
       heard.adopt(interval: welcome.heartbeatInterval, limit: welcome.silenceLimit)
       let layout = try await enrol(welcome)
-      session.admit(UpdateCodec.dense.maximumPayloadByteCount(for: layout), inbox)
+      session.admit(maximumPayloadByteCount(for: layout), inbox)
       backoff.reset()
       awayFrom = nil
     case .refused(let refusal):
@@ -207,13 +227,15 @@ extension WorkerService {
       if refusal.retryable { throw error } else { throw Unmendable(cause: error) }
     case .assignment(let assignment):
       try carryOut { try $0.assigned(assignment) }
+    case .step(let task):
+      try carryOutStep { try $0.assigned(task) }
     case .receipt(let receipt):
       // What becomes of it, the next assignment says: it may be asked for again as it is.
       if let refusal = receipt.refusal {
         log.warning("contribution refused", metadata: ["reason": "\(refusal)"])
       }
     case .released(let round, let reason):
-      try carryOut { $0.released(round: round, reason: reason) }
+      try release(round, reason: reason)
     case .finished(let finished):
       return finished
     case .heartbeat, .renewed:

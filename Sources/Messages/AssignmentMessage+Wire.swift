@@ -13,21 +13,12 @@ extension AssignmentMessage {
     try Self.fields.check("remaining", remaining)
     if let accepted { try Self.fields.check("accepted.version", accepted.version) }
     if let part { try Self.fields.check("part.byte_count", part.byteCount) }
-    guard let adapter else { return }
-    try Self.fields.check("adapter.version", adapter.version)
-    guard let base = adapter.baseVersion else { return }
-    try Self.fields.check("adapter.base_version", base)
-    guard base < adapter.version else {
-      throw Self.fields.invalid(
-        "adapter.base_version", "is \(base), expected less than version \(adapter.version)")
-    }
+    try adapter?.check(Self.fields, "adapter")
   }
 
   func packed() throws(MessageError) -> PackedMessage {
     try check()
-    if let adapter {
-      try Self.fields.check("adapter.offset", adapter.offset, in: 0...adapter.payload.byteCount)
-    }
+    try adapter?.checkOffset(Self.fields, "adapter")
     let body = packedBody { arena in
       Tern__Assignment.made {
         $0.round = UInt64(round)
@@ -54,7 +45,9 @@ extension AssignmentMessage {
         baseVersion: Int(clamping: assignment.base_version),
         remaining: duration(assignment.remaining),
         accepted: try pointed(assignment.accepted).map(Accepted.init),
-        adapter: try adapter.map(AdapterDelivery.init),
+        adapter: try adapter.map { (delivery) throws(MessageError) in
+          try AdapterDelivery(delivery, fields, "adapter")
+        },
         part: try pointed(assignment.part).map { (part) throws(MessageError) in
           try fields.part("part", part)
         })
@@ -71,11 +64,7 @@ extension AssignmentMessage {
   private func carrying(_ payload: Payload) -> AssignmentMessage {
     AssignmentMessage(
       round: round, baseVersion: baseVersion, remaining: remaining, accepted: accepted,
-      adapter: adapter.map {
-        AdapterDelivery(
-          version: $0.version, baseVersion: $0.baseVersion, state: $0.state, payload: payload,
-          offset: $0.offset)
-      }, part: part)
+      adapter: adapter?.carrying(payload), part: part)
   }
 }
 
@@ -96,7 +85,22 @@ extension AssignmentMessage.Accepted {
 }
 
 extension AdapterDelivery {
-  fileprivate func wired(_ arena: PackingArena) -> Tern__AdapterDelivery {
+  func check(_ fields: WireFields, _ field: String) throws(MessageError) {
+    try fields.check("\(field).version", version)
+    guard let baseVersion else { return }
+    try fields.check("\(field).base_version", baseVersion)
+    guard baseVersion < version else {
+      throw fields.invalid(
+        "\(field).base_version", "is \(baseVersion), expected less than version \(version)")
+    }
+  }
+
+  /// For a delivery whose payload is here.
+  func checkOffset(_ fields: WireFields, _ field: String) throws(MessageError) {
+    try fields.check("\(field).offset", offset, in: 0...payload.byteCount)
+  }
+
+  func wired(_ arena: PackingArena) -> Tern__AdapterDelivery {
     .made {
       $0.version = UInt64(version)
       if let baseVersion {
@@ -109,9 +113,10 @@ extension AdapterDelivery {
   }
 
   /// A delivery whose payload is still to come.
-  fileprivate init(_ delivery: Tern__AdapterDelivery) throws(MessageError) {
-    let fields = WireFields(message: "assignment")
-    let state = try fields.digest("adapter.state", delivery.state)
+  init(
+    _ delivery: Tern__AdapterDelivery, _ fields: WireFields, _ field: String
+  ) throws(MessageError) {
+    let state = try fields.digest("\(field).state", delivery.state)
     let announced = try fields.announcement(delivery.payload)
     self.init(
       version: Int(clamping: delivery.version),
@@ -119,5 +124,11 @@ extension AdapterDelivery {
         ? Int(clamping: delivery.base_version) : nil,
       state: state, payload: announced.placeholder,
       offset: announced.offset)
+  }
+
+  /// The same with the payload that has come.
+  func carrying(_ payload: Payload) -> AdapterDelivery {
+    AdapterDelivery(
+      version: version, baseVersion: baseVersion, state: state, payload: payload, offset: offset)
   }
 }

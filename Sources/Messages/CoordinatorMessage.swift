@@ -9,9 +9,12 @@ public enum CoordinatorMessage: Hashable, Sendable {
   case refused(Refusal)
   /// Learn this.
   case assignment(AssignmentMessage)
+  /// Evaluate this.
+  case step(StepTask)
   /// A contribution arrived.
   case receipt(Receipt)
-  /// The assignment of `round` is withdrawn: stop working on it.
+  /// The assignment of `round`, or the task of a step, is withdrawn or its answer refused: stop
+  /// working on it.
   case released(round: Int, reason: String)
   /// The run is over.
   case finished(Finished)

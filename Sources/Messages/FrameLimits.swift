@@ -31,6 +31,10 @@ enum WireLimit {
   static let smallBodyByteCount = 4096
   /// A welcome: a configuration and a small message.
   static let largestBodyByteCount = Welcome.maximumConfigurationByteCount + smallBodyByteCount
+  /// Bodies of a step's task and of its answer.
+  static let stepBodyByteCount = 1 << 20
+  /// Steps and queries, as they are counted in a direction's address.
+  static let directionNumber = Int(UInt32.max)
   /// Bodies of frames that a reader does not know and skips.
   static let skippedBodyByteCount = 64 << 10
   /// The bytes of a payload in one chunk.

@@ -7,6 +7,7 @@ enum FrameType: UInt8, CaseIterable {
   case failure = 3
   case workerHeartbeat = 4
   case farewell = 5
+  case losses = 6
 
   case enrolment = 16
 
@@ -17,6 +18,7 @@ enum FrameType: UInt8, CaseIterable {
   case release = 36
   case finish = 37
   case coordinatorHeartbeat = 38
+  case stepTask = 39
 
   case grant = 48
 
@@ -38,8 +40,10 @@ enum FrameType: UInt8, CaseIterable {
   /// Whether `side` sends this.
   func comes(from side: Side) -> Bool {
     switch self {
-    case .hello, .contribution, .failure, .workerHeartbeat, .farewell, .renewal: side == .worker
-    case .welcome, .assignment, .receipt, .release, .finish, .coordinatorHeartbeat, .renewed:
+    case .hello, .contribution, .losses, .failure, .workerHeartbeat, .farewell, .renewal:
+      side == .worker
+    case .welcome, .assignment, .stepTask, .receipt, .release, .finish, .coordinatorHeartbeat,
+      .renewed:
       side == .coordinator
     case .refusal: side == .coordinator || side == .authority
     case .enrolment: side == .newcomer
@@ -60,6 +64,7 @@ enum FrameType: UInt8, CaseIterable {
   static func maximumBodyByteCount(of rawType: UInt8) -> Int {
     switch FrameType(rawValue: rawType) {
     case .welcome: WireLimit.largestBodyByteCount
+    case .losses, .stepTask: WireLimit.stepBodyByteCount
     case .chunk: ChunkHeader.byteCount + WireLimit.chunkByteCount
     case nil where rawType >= firstSkippable: WireLimit.skippedBodyByteCount
     default: WireLimit.smallBodyByteCount

@@ -95,3 +95,11 @@ extension Tern__Renewal: WireStruct {
 extension Tern__Renewed: WireStruct {
   static func initialize(_ message: UnsafeMutablePointer<Self>) { tern__renewed__init(message) }
 }
+
+extension Tern__Losses: WireStruct {
+  static func initialize(_ message: UnsafeMutablePointer<Self>) { tern__losses__init(message) }
+}
+
+extension Tern__StepTask: WireStruct {
+  static func initialize(_ message: UnsafeMutablePointer<Self>) { tern__step_task__init(message) }
+}

@@ -72,6 +72,11 @@ func array(_ data: ProtobufCBinaryData) -> [UInt8] {
   Array(UnsafeBufferPointer(start: data.data, count: data.len))
 }
 
+/// The elements of a repeated field.
+func list<Element>(_ first: UnsafeMutablePointer<Element>?, _ count: Int) -> [Element] {
+  Array(UnsafeBufferPointer(start: first, count: count))
+}
+
 /// The bytes of a string field, up to its first zero: protobuf-c gives no length.
 func array(_ text: UnsafeMutablePointer<CChar>?) -> [UInt8] {
   guard let text else { return [] }
@@ -101,6 +106,18 @@ final class PackingArena {
   /// A field of `bytes`.
   func data(_ bytes: [UInt8]) -> ProtobufCBinaryData {
     ProtobufCBinaryData(len: bytes.count, data: copied(bytes))
+  }
+
+  /// A repeated field of `elements`: how many there are, and where.
+  func list<Element: BitwiseCopyable>(
+    _ elements: [Element]
+  ) -> (Int, UnsafeMutablePointer<Element>?) {
+    guard !elements.isEmpty else { return (0, nil) }
+    let place = UnsafeMutablePointer<Element>.allocate(capacity: elements.count)
+    _ = UnsafeMutableBufferPointer(start: place, count: elements.count)
+      .initialize(fromContentsOf: elements)
+    pieces.append(UnsafeMutableRawPointer(place))
+    return (elements.count, place)
   }
 
   /// A field of the bytes of `text`, which ends at its first zero.

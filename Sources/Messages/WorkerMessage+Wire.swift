@@ -8,6 +8,7 @@ extension WorkerMessage {
     switch self {
     case .hello(let hello): try hello.packed()
     case .contribution(let upload): try upload.packed()
+    case .losses(let report): try report.packed()
     case .failed(let round, let reason): try packedFailure(round: round, reason: reason)
     case .heartbeat(let heartbeat): try heartbeat.packed()
     case .farewell(let reason):
@@ -27,6 +28,7 @@ extension WorkerMessage {
     switch type {
     case .hello: .whole(.hello(try Hello(body)))
     case .contribution: try Upload.unpacked(body, from: worker)
+    case .losses: .whole(.losses(try LossReport(body)))
     case .failure: .whole(try unpackedFailure(body))
     case .workerHeartbeat: .whole(.heartbeat(try WorkerHeartbeat(body)))
     case .farewell:

@@ -6,7 +6,9 @@ public enum WorkerMessage: Hashable, Sendable {
   case hello(Hello)
   /// The answer to an assignment.
   case contribution(Upload)
-  /// This worker cannot answer the assignment of `round`.
+  /// The answer to a step's task.
+  case losses(LossReport)
+  /// This worker cannot answer the assignment of `round`, or the task of a step.
   case failed(round: Int, reason: String)
   /// This worker lives.
   case heartbeat(WorkerHeartbeat)

@@ -168,7 +168,7 @@ public struct BenchmarkWorker: Sendable {
     let service = WorkerService(
       resources: WorkerService.Resources(
         id: id, model: setting.model, memoryByteCount: ProcessInfo.processInfo.physicalMemory,
-        coreCount: processorCount, memory: nil, makeLearner: { _ in learner }),
+        coreCount: processorCount, memory: nil, prepare: { _ in .learning(learner) }),
       transport: client, pool: ComputePool(threadCount: 1), seed: 1,
       givingUpAfter: .seconds(60), log: log)
     keepMemoryWarm()

@@ -54,8 +54,8 @@ public struct CoordinatorProgram: Sendable {
     let evaluate = try file.validation.map {
       try model.evaluation(data: $0.data, plan: file.plan)
     }
-    let coordinator = try Coordinator(
-      plan: file.plan, identity: identity, location: .folder(folder),
+    let coordinator = try openCoordinator(
+      of: file.plan, identity: identity, at: .folder(folder),
       initialAdapter: adapted.initialAdapter(),
       evaluateEvery: file.validation.map(\.every) ?? -1, now: .now)
     try opened()

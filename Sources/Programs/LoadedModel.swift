@@ -75,7 +75,7 @@ public struct LoadedModel: Sendable {
     try exported.write(to: folder)
   }
 
-  /// What `worker` learns with in a run of `plan`, from the data at `path`.
+  /// What `worker` can do in a run of `plan`, with the data at `path`.
   ///
   /// - Parameters:
   ///   - threadCount: how many threads compute a step, if there is memory for all of them. What is
@@ -83,9 +83,9 @@ public struct LoadedModel: Sendable {
   ///   - memory: the most bytes that a step may take; nil for what the plan says. What is learned
   ///     does not depend on it.
   /// - Throws: also when that is too little.
-  public func trainer(
-    for worker: String, data path: String, plan: RunPlan, threadCount: Int = 1, memory: Int? = nil
-  ) throws -> any Learner {
+  public func ability(
+    of worker: String, data path: String, plan: RunPlan, threadCount: Int = 1, memory: Int? = nil
+  ) throws -> WorkerService.Ability {
     // The plan came from elsewhere, and its sizes are what memory is planned with.
     try plan.training.check(totalVersions: plan.rounds.versionCount)
     let model = try adapted(by: plan)
@@ -96,18 +96,26 @@ public struct LoadedModel: Sendable {
     let seed = Seed(plan.seed).derived("worker/\(worker)")
     switch plan.training {
     case .gradient(let settings):
-      return try GradientTrainer(
-        model: model, examples: examples, settings: settings,
-        totalVersions: plan.rounds.versionCount, seed: seed, threadCount: memory.threadCount,
-        recomputing: memory.recomputedBlockCount)
+      return .learning(
+        try GradientTrainer(
+          model: model, examples: examples, settings: settings,
+          totalVersions: plan.rounds.versionCount, seed: seed, threadCount: memory.threadCount,
+          recomputing: memory.recomputedBlockCount))
+    case .zerothOrder(let settings) where settings.parallelism != nil:
+      return .evaluating(
+        try StepEvaluator(
+          model: model, examples: examples, settings: settings, seed: seed,
+          directions: plan.stepDirections, threadCount: memory.threadCount,
+          adapterCount: memory.adapterCount))
     case .zerothOrder(let settings):
       // Each worker has directions of its own: their errors are averaged out with the updates.
-      return ZerothOrderLearner(
-        try ZerothOrderTrainer(
-          model: model, examples: examples, settings: settings,
-          totalVersions: plan.rounds.versionCount, seed: seed,
-          directions: Directions(of: seed, distribution: settings.distribution),
-          threadCount: memory.threadCount, adapterCount: memory.adapterCount))
+      return .learning(
+        ZerothOrderLearner(
+          try ZerothOrderTrainer(
+            model: model, examples: examples, settings: settings,
+            totalVersions: plan.rounds.versionCount, seed: seed,
+            directions: Directions(of: seed, distribution: settings.distribution),
+            threadCount: memory.threadCount, adapterCount: memory.adapterCount)))
     }
   }
 

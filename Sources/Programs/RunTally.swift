@@ -46,6 +46,13 @@ public struct RunTally: Sendable {
       denseByteCount += commit.denseByteCount
       tokenCount += commit.tokenCount
       seconds += commit.seconds
+    case .stepped(let steps):
+      version = steps.version
+      loss = steps.loss ?? loss
+      receivedByteCount += steps.receivedByteCount
+      sentByteCount += steps.sentByteCount
+      tokenCount += steps.tokenCount
+      seconds += steps.seconds
     case .evaluated(let version, let loss, let accuracy, _):
       evaluations[version] = (loss, accuracy)
     case .refused: refusalCount += 1

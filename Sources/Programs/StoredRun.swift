@@ -87,7 +87,7 @@ public struct StoredRun: Encodable, Sendable {
   /// - Parameter model: the checkpoint, when it is not where the run found it.
   public func export(to output: String, model: String?) throws {
     let store = try RunStore.openReadOnly(folder: folder)
-    let committed = try Coordinator.committed(in: store)
+    let committed = try committedAdapter(in: store)
     let path = try model ?? RunOrigin(folder: folder).model()
     let loaded = try LoadedModel(path: path)
     guard loaded.checkpoint.digest() == store.record.model else {

@@ -54,6 +54,7 @@ func line(for event: RunEvent, _ summary: RunTally) -> String? {
       + "down \(byteText(commit.sentByteCount))  "
       + "\(fixed(Double(commit.tokenCount) / max(commit.seconds, 1e-9), 0)) tokens/s  "
       + "\(fixed(commit.seconds, 1)) s"
+  case .stepped(let steps): line(for: steps, of: summary.versionCount)
   case .failed(let round, let reason): "round \(round) failed: \(reason)"
   case .evaluated(let version, let loss, let accuracy, let count):
     "version \(version) on \(count) held-out tokens: loss \(fixed(loss, 4))"
@@ -63,4 +64,27 @@ func line(for event: RunEvent, _ summary: RunTally) -> String? {
       ?? "the run is over: version \(version), \(state.short)"
       + (summary.refusalCount > 0 ? "; refused \(summary.refusalCount) times" : "")
   }
+}
+
+/// Steps, and what they cost.
+private func line(for steps: RunEvent.Steps, of versionCount: Int) -> String {
+  let seconds = max(steps.seconds, 1e-9)
+  var parts = [
+    "version \(steps.version)/\(versionCount)",
+    "loss \(steps.loss.map { fixed($0, 4) } ?? "not finite")",
+  ]
+  if let square = steps.squaredGradientNorm {
+    parts.append("gradient \(fixed(square.squareRoot(), 3))")
+  }
+  parts += [
+    "\(fixed(Double(steps.stepCount) / seconds, 1)) steps/s",
+    "\(steps.workerCount) worker\(steps.workerCount == 1 ? "" : "s")",
+    "up \(byteText(steps.receivedByteCount))", "down \(byteText(steps.sentByteCount))",
+  ]
+  if steps.droppedCount > 0 {
+    parts.append(
+      "\(steps.droppedCount) of \(steps.queryCount + steps.droppedCount) queries not finite")
+  }
+  if steps.clippedCount > 0 { parts.append("\(steps.clippedCount) clipped") }
+  return parts.joined(separator: "  ")
 }

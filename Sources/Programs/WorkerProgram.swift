@@ -76,7 +76,7 @@ public struct WorkerProgram: Sendable {
         id: id, model: model.checkpoint.digest(),
         memoryByteCount: ProcessInfo.processInfo.physicalMemory,
         coreCount: ProcessInfo.processInfo.activeProcessorCount, memory: memory,
-        makeLearner: { [id, model, data, threadCount, memoryLimit, log] plan in
+        prepare: { [id, model, data, threadCount, memoryLimit, log] plan in
           let arithmetic = plan.arithmetic
           log.log(
             level: arithmetic == .bfloat16(nil) ? .warning : .notice,
@@ -86,8 +86,8 @@ public struct WorkerProgram: Sendable {
               "this processor's unit for bfloat16 computes wrongly and is not used",
               metadata: ["unit": "\(unit.rawValue)"])
           }
-          return try model.trainer(
-            for: id.rawValue, data: data, plan: plan, threadCount: threadCount,
+          return try model.ability(
+            of: id.rawValue, data: data, plan: plan, threadCount: threadCount,
             memory: memoryLimit)
         }),
       transport: transport, pool: pool, seed: UInt64(ProcessInfo.processInfo.processIdentifier),

@@ -16,6 +16,14 @@ public struct RoundStatus: Codable, Equatable, Sendable {
     case finished
   }
 
+  /// What makes a version.
+  public enum Unit: String, Codable, Sendable {
+    /// Workers learn, and contribute updates.
+    case round
+    /// Workers evaluate directions, and answer with losses.
+    case step
+  }
+
   /// A worker whose contribution is awaited.
   public struct Awaited: Codable, Equatable, Sendable {
     /// Who is awaited.
@@ -28,13 +36,15 @@ public struct RoundStatus: Codable, Equatable, Sendable {
     public let until: RunTime
   }
 
+  /// What makes a version.
+  public let unit: Unit
   /// What the run is doing.
   public let phase: Phase
   /// How many versions have been made.
   public let version: Int
   /// How many versions the run makes.
   public let versionCount: Int
-  /// The open round, or the last one.
+  /// The open round or step, or the last one.
   public let round: Int
   /// Since when the run is in this phase, where that is known.
   public let since: RunTime?
@@ -61,7 +71,7 @@ public struct RoundStatus: Codable, Equatable, Sendable {
   public func byClock(behind lead: Duration) -> RoundStatus {
     guard lead != .zero else { return self }
     return RoundStatus(
-      phase: phase, version: version, versionCount: versionCount, round: round,
+      unit: unit, phase: phase, version: version, versionCount: versionCount, round: round,
       since: since.map { $0 - lead }, until: until.map { $0 - lead },
       awaited: awaited.map {
         Awaited(
@@ -81,14 +91,14 @@ public struct RoundStatus: Codable, Equatable, Sendable {
       return "waiting for \(missing) more worker\(missing == 1 ? "" : "s") to join"
         + " (\(connectedCount) of \(minimumWorkers) here)\(age(at: now))"
     case .resting:
-      return "round \(round) failed, \(failedRoundsInARow) in a row;"
+      return "\(unit) \(round) failed, \(failedRoundsInARow) in a row;"
         + " next attempt\(remaining(at: now))"
     case .training:
-      return "round \(round) (version \(version + 1) of \(versionCount)):"
+      return "\(unit) \(round) (version \(version + 1) of \(versionCount)):"
         + " waiting for \(awaited.count) of \(assignedCount) workers (\(names(at: now)));"
-        + " round ends\(remaining(at: now))"
+        + " \(unit) ends\(remaining(at: now))"
     case .aggregating:
-      return "round \(round) (version \(version + 1) of \(versionCount)):"
+      return "\(unit) \(round) (version \(version + 1) of \(versionCount)):"
         + " aggregating \(contributionCount) contributions\(age(at: now))"
     case .finished: return outcome.map(\.description) ?? "finished"
     }
@@ -155,7 +165,8 @@ extension RoundEngine {
     awaited: [RoundStatus.Awaited] = [], contributionCount: Int = 0, assignedCount: Int = 0
   ) -> RoundStatus {
     RoundStatus(
-      phase: phase, version: version, versionCount: rules.versionCount, round: nextRound - 1,
+      unit: .round, phase: phase, version: version, versionCount: rules.versionCount,
+      round: nextRound - 1,
       since: since, until: until, awaited: awaited, contributionCount: contributionCount,
       assignedCount: assignedCount, quorum: rules.quorum, connectedCount: connected.count,
       minimumWorkers: rules.minimumWorkers, failedRoundsInARow: failedRoundsInARow,

@@ -4,6 +4,7 @@ internal import Federation
 internal import Models
 internal import Randomness
 internal import Rounds
+internal import Training
 internal import Updates
 internal import Yams
 
@@ -15,9 +16,16 @@ extension Section {
         key: "run", value: name, expected: "at most 64 letters, digits, '-', '_' and '.'")
     }
     let seed = UInt64(try integer("seed", 0, in: 0...Int.max))
+    let training = try training()
+    if training.isBySteps, has("updates") {
+      throw .badValue(
+        key: "updates", value: "there",
+        expected: "no such section with 'training.parallel': "
+          + "losses travel, not updates")
+    }
     return RunPlan(
       run: run, seed: seed, adapter: try adapter(seed: seed), data: try data(),
-      training: try training(), updates: try updates(), rounds: try rounds(),
+      training: training, updates: try updates(), rounds: try rounds(bySteps: training.isBySteps),
       compute: try choice(
         "compute", nil, from: [("auto", nil)] + ComputeMode.allCases.map { ($0.rawValue, $0) }),
       quantization: try choice(
@@ -108,7 +116,7 @@ extension Section {
       ])
   }
 
-  private func rounds() throws(RunFileError) -> RoundRules {
+  private func rounds(bySteps: Bool) throws(RunFileError) -> RoundRules {
     let section = try section(
       "rounds",
       known: [
@@ -116,7 +124,8 @@ extension Section {
         "absence-grace", "maximum-failures", "retry-delay",
       ])
     let workers = try section.integer("workers", 1, in: 1...100_000)
-    let quorum = try section.integer("quorum", workers, in: 1...workers)
+    // A step goes on without whoever leaves.
+    let quorum = try section.integer("quorum", bySteps ? 1 : workers, in: 1...workers)
     return RoundRules(
       versionCount: try section.integer("versions", 10, in: 1...100_000_000),
       cohortSize: workers,

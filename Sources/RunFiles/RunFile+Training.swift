@@ -46,9 +46,18 @@ extension Section {
         key: section.name(of: "conservative"), value: "true",
         expected: "false with momentum and adam")
     }
+    let parallelism = try section.choice(
+      "parallel", nil,
+      from: ZerothOrderTraining.Parallelism.allCases.map { ($0.rawValue, Optional($0)) })
+    guard parallelism == nil || !isConservative else {
+      throw .badValue(
+        key: section.name(of: "conservative"), value: "true", expected: "false with 'parallel'")
+    }
     let leastQueryCount = kind == .oneSided ? 2 : 1
     return ZerothOrderTraining(
-      localSteps: try section.integer("local-steps", usual.localSteps, in: 1...1_000_000),
+      localSteps: try section.integer(
+        "local-steps", parallelism == nil ? usual.localSteps : 1,
+        in: parallelism == nil ? 1...1_000_000 : 1...1),
       batchSize: try section.integer("batch-size", usual.batchSize, in: 1...65_536),
       queryCount: try section.integer(
         "queries", max(leastQueryCount, usual.queryCount), in: leastQueryCount...100_000),
@@ -66,6 +75,9 @@ extension Section {
         "distribution", usual.distribution,
         from: Directions.Distribution.allCases.map { ($0.rawValue, $0) }),
       factors: try section.choice("factors", usual.factors, from: [("b", .b), ("both", .both)]),
+      parallelism: parallelism,
+      followsSpeed: try section.choice(
+        "shares", usual.followsSpeed, from: [("speed", true), ("equal", false)]),
       maximumTokens: try section.integer("maximum-tokens", 512, in: 2...1_048_576))
   }
 
@@ -93,6 +105,5 @@ private let gradientKeys = [
 private let zerothOrderKeys = [
   "method", "local-steps", "batch-size", "queries", "learning-rate", "schedule", "perturbation",
   "estimator", "rule", "beta1", "beta2", "epsilon", "conservative", "clip", "distribution",
-  "factors",
-  "maximum-tokens",
+  "factors", "parallel", "shares", "maximum-tokens",
 ]

@@ -12,6 +12,9 @@ enum RunSchema {
       try database.execute(sql: tables)
       try database.execute(sql: "PRAGMA application_id = \(applicationID)")
     }
+    migrator.registerMigration("3: steps along directions") { database in
+      try database.execute(sql: stepTables)
+    }
     return migrator
   }
 
@@ -65,6 +68,19 @@ enum RunSchema {
       place INTEGER PRIMARY KEY,
       time INTEGER NOT NULL,
       json TEXT NOT NULL
+    ) STRICT;
+    """
+
+  private static let stepTables = """
+    CREATE TABLE step (
+      version INTEGER PRIMARY KEY,
+      time INTEGER NOT NULL,
+      record BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE stepSnapshot (
+      version INTEGER PRIMARY KEY,
+      digest TEXT NOT NULL,
+      state BLOB NOT NULL
     ) STRICT;
     """
 }

@@ -56,12 +56,21 @@ extension RunStore {
     try read { connection in
       RunSummary.Contents(
         id: record.id, created: record.created, software: record.software,
-        version: try Int.fetchOne(connection, sql: "SELECT max(version) FROM snapshot") ?? 0,
+        version: try Int.fetchOne(
+          connection,
+          sql: """
+            SELECT max(version) FROM
+              (SELECT version FROM snapshot UNION ALL SELECT max(version) FROM step)
+            """) ?? 0,
         versionCount: try Int.fetchOne(connection, sql: "SELECT versionCount FROM run") ?? 0,
         lastEvent: RunTime(
           nanoseconds: try Int64.fetchOne(
-            connection, sql: "SELECT time FROM event ORDER BY sequence DESC LIMIT 1")
-            ?? record.created.nanoseconds),
+            connection,
+            sql: """
+              SELECT max(time) FROM (
+                SELECT max(time) AS time FROM event
+                UNION ALL SELECT time FROM step WHERE version = (SELECT max(version) FROM step))
+              """) ?? record.created.nanoseconds),
         outcome: try Self.fetchOutcome(connection))
     }
   }

@@ -52,6 +52,13 @@ public final class RunStore: Sendable {
     _ record: RunRecord, engine: RoundEngine, at location: Location,
     state: (RunStore) throws -> (bytes: [UInt8], vectors: [Payload])
   ) throws -> RunStore {
+    try create(record, at: location) { try $0.begin(with: engine, state($0)) }
+  }
+
+  /// Creates a run with what `begin` writes, or opens the same run.
+  static func create(
+    _ record: RunRecord, at location: Location, begin: (RunStore) throws -> Void
+  ) throws -> RunStore {
     if case .folder(let folder) = location { try makeFolder(folder) }
     let (path, database, files, lock) = try connect(location)
     let existing: RunRecord?
@@ -65,7 +72,7 @@ public final class RunStore: Sendable {
     let store = RunStore(
       existing ?? record, path: path, database: database, files: files, lock: lock)
     try store.removeUnknownFiles()
-    if existing == nil { try store.begin(with: engine, state(store)) }
+    if existing == nil { try begin(store) }
     if case .folder(let folder) = location { try synchronizeFolder(folder) }
     return store
   }

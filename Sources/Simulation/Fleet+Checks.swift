@@ -192,6 +192,7 @@ extension Fleet {
       try require(
         log.outcome?.version == finished.version || log.outcome == nil,
         "finished with version \(finished.version)")
+    case .step: throw Breach("a step in a run by rounds")
     case .receipt, .welcome, .refused, .released, .heartbeat, .renewed: break
     }
   }

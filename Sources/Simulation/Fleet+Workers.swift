@@ -66,6 +66,7 @@ extension Fleet {
         "\(workers[index].id) hears of another end, version \(finished.version)")
       workers[index].isDone = true
       if let link = workers[index].link { closeWorkerEnd(link, isNoticed: true) }
+    case .step: throw Breach("a step in a run by rounds")
     case .receipt, .heartbeat, .renewed: break
     }
   }

@@ -31,6 +31,8 @@ extension Coordinator.Input {
         + "payload \(upload.contribution.payload.short)"
     case .received(let connection, .failed(let round, let reason)):
       "\(connection.number): failure in round \(round): \(reason)"
+    case .received(let connection, .losses(let report)):
+      "\(connection.number): losses of step \(report.step) at version \(report.baseVersion)"
     case .received(let connection, .heartbeat): "\(connection.number): heartbeat"
     case .received(let connection, .hello): "\(connection.number): a second hello"
     case .received(let connection, .farewell): "\(connection.number): farewell"
@@ -54,6 +56,9 @@ extension CoordinatorMessage {
       "round \(assignment.round) from version \(assignment.baseVersion), "
         + (assignment.adapter.map { "with \($0.baseVersion == nil ? "all" : "the change")" }
           ?? "which is there")
+    case .step(let task):
+      "step \(task.step) at version \(task.baseVersion), queries \(task.queries), "
+        + (task.history == nil ? "\(task.commits.count) commits" : "with a history")
     case .receipt(let receipt):
       "receipt of \(receipt.payload.short) in round \(receipt.round)"
         + (receipt.refusal.map { ", refused: \($0)" } ?? "")

@@ -32,6 +32,20 @@ public struct StepLosses: Hashable, Codable, Sendable {
   }
 }
 
+/// The losses of one of several workers in a step, with its weight among them.
+public struct WeightedLosses: Hashable, Sendable {
+  /// The losses.
+  public let losses: StepLosses
+  /// How much they count for, as against those of others with the same queries: positive.
+  public let weight: Double
+
+  /// Losses with their weight.
+  public init(losses: StepLosses, weight: Double) {
+    self.losses = losses
+    self.weight = weight
+  }
+}
+
 /// What the losses of a step come to.
 public struct GradientEstimate: Hashable, Sendable {
   /// The scalars of the queries that count, whose mean with their directions is the estimate.
@@ -79,7 +93,7 @@ public struct GradientEstimator: Hashable, Codable, Sendable {
   /// Whether the adapter is moved against the directions too.
   var hasTwoSides: Bool { kind != .oneSided }
   /// How many queries there must be.
-  var leastQueryCount: Int { kind == .oneSided ? 2 : 1 }
+  public var leastQueryCount: Int { kind == .oneSided ? 2 : 1 }
 
   /// Where the losses are asked for, as ways from the adapter: it itself, if at all, then along and
   /// against the direction of each query.
@@ -90,6 +104,16 @@ public struct GradientEstimator: Hashable, Codable, Sendable {
           [DirectionTerm(query: query, coefficient: $0)]
         }
       }
+  }
+
+  /// How many losses are asked for.
+  public func lossCount(of queryCount: Int) -> Int {
+    (needsClean ? 1 : 0) + (hasTwoSides ? 2 : 1) * queryCount
+  }
+
+  /// How many queries so many losses are of.
+  public func queryCount(of lossCount: Int) -> Int {
+    (lossCount - (needsClean ? 1 : 0)) / (hasTwoSides ? 2 : 1)
   }
 
   /// The losses at the displacements, each put where it belongs.
@@ -107,82 +131,5 @@ public struct GradientEstimator: Hashable, Codable, Sendable {
         return StepLosses.Query(
           query: query, along: losses[place], against: hasTwoSides ? losses[place + 1] : nil)
       })
-  }
-
-  /// What the losses come to.
-  ///
-  /// A query with a loss that is infinite or not a number is left out, and
-  /// counted; all are if the loss with the adapter itself is one and is needed.
-  ///
-  /// - Precondition: the losses are those that this estimator asks for.
-  public func estimate(_ losses: StepLosses) -> GradientEstimate {
-    let usable = losses.queries.filter {
-      $0.along.isFinite && ($0.against ?? 0).isFinite
-        && (!needsClean || losses.clean?.isFinite ?? false)
-    }
-    let scalars: [ProjectedGradient]
-    switch kind {
-    case .twoSided: scalars = usable.map { ProjectedGradient(query: $0.query, value: slope($0)) }
-    case .oneSided: scalars = standardized(usable, clean: losses.clean ?? 0)
-    case .curvatureWeighted:
-      scalars = usable.map {
-        let weight = weight(curvature: curvature($0, clean: losses.clean ?? 0))
-        return ProjectedGradient(query: $0.query, value: weight * slope($0))
-      }
-    }
-    let slopes = hasTwoSides ? usable.map(slope) : []
-    return GradientEstimate(
-      scalars: scalars, droppedCount: losses.queries.count - scalars.count,
-      loss: loss(losses, usable),
-      squaredGradientNorm: slopes.isEmpty
-        ? nil : slopes.reduce(0) { $0 + $1 * $1 } / Double(slopes.count))
-  }
-
-  private func slope(_ losses: StepLosses.Query) -> Double {
-    guard let against = losses.against else { preconditionFailure("one side of two") }
-    return (losses.along - against) / (2 * Double(perturbation))
-  }
-
-  private func curvature(_ losses: StepLosses.Query, clean: Double) -> Double {
-    guard let against = losses.against else { preconditionFailure("one side of two") }
-    let e = Double(perturbation)
-    return (losses.along - 2 * clean + against) / (e * e)
-  }
-
-  private func weight(curvature: Double) -> Double {
-    abs(curvature) > 1 ? 1 / tenthRoot(of: abs(curvature)) : 1
-  }
-
-  /// None when there is no deviation, or too few losses for one.
-  private func standardized(
-    _ usable: [StepLosses.Query], clean: Double
-  ) -> [ProjectedGradient] {
-    guard usable.count > 1 else { return [] }
-    let mean = usable.reduce(0) { $0 + $1.along } / Double(usable.count)
-    let squares = usable.reduce(0) { $0 + ($1.along - mean) * ($1.along - mean) }
-    let deviation = (squares / Double(usable.count - 1)).squareRoot()
-    guard deviation > 0 else { return [] }
-    return usable.map {
-      ProjectedGradient(query: $0.query, value: ($0.along - clean) / deviation)
-    }
-  }
-
-  private func loss(_ losses: StepLosses, _ usable: [StepLosses.Query]) -> Double? {
-    if let clean = losses.clean { return clean.isFinite ? clean : nil }
-    guard !usable.isEmpty else { return nil }
-    let sum = usable.reduce(0) { $0 + ($1.along + ($1.against ?? $1.along)) / 2 }
-    return sum / Double(usable.count)
-  }
-}
-
-/// The tenth root of a number from 1 on, by arithmetic alone: the same bits everywhere.
-func tenthRoot(of x: Double) -> Double {
-  // Newton's method for r^10 = x, from above: x < 2^(exponent + 1) is no more than the start's.
-  var root = Double(sign: .plus, exponent: Int(x.exponent) / 10 + 1, significand: 1)
-  while true {
-    let cube = root * root * root
-    let next = root - (root - x / (cube * cube * cube)) / 10
-    guard next < root else { return root }
-    root = next
   }
 }

@@ -16,6 +16,15 @@ public enum TrainingPlan: Hashable, Sendable {
     }
   }
 
+  /// Whether the workers take each step together, and losses travel instead of updates.
+  public var isBySteps: Bool { sharedSteps != nil }
+
+  /// The settings of steps that the workers take together; nil where each takes its own.
+  public var sharedSteps: ZerothOrderTraining? {
+    guard case .zerothOrder(let settings) = self, settings.parallelism != nil else { return nil }
+    return settings
+  }
+
   /// Examples a step.
   public var batchSize: Int {
     switch self {

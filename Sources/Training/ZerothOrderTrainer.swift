@@ -48,15 +48,9 @@ public struct ZerothOrderReport: Hashable, Sendable {
 /// The adapter is never perturbed in place, and nothing is computed that a replica would need beside
 /// the steps.
 public struct ZerothOrderTrainer: Sendable {
-  private let model: AdaptedModel
-  private let examples: ExampleSet
-  private let settings: ZerothOrderTraining
+  private let evaluator: StepEvaluator
   private let totalVersions: Int
-  private let order: ExampleOrder
-  private let directions: Directions
   private let queries: [UInt32]
-  private let threadCount: Int
-  private let adapterCount: Int
 
   /// A trainer of `model` on `examples`, in a run of `totalVersions` versions.
   ///
@@ -75,32 +69,22 @@ public struct ZerothOrderTrainer: Sendable {
     adapterCount: Int = 2
   ) throws(TrainingError) {
     precondition(totalVersions > 0, "a run of \(totalVersions) versions")
-    precondition(
-      directions.distribution == settings.distribution,
-      "\(directions.distribution) directions for \(settings.distribution) ones")
     try settings.check(totalVersions: totalVersions)
-    let configuration = model.base.configuration
-    try examples.check(
-      vocabularySize: configuration.vocabularySize, positionCount: configuration.positionCount)
-    self.model = model
-    self.examples = examples
-    self.settings = settings
+    evaluator = try StepEvaluator(
+      model: model, examples: examples, settings: settings, seed: seed, directions: directions,
+      threadCount: threadCount, adapterCount: adapterCount)
     self.totalVersions = totalVersions
-    self.directions = directions
-    self.threadCount = threadCount
-    self.adapterCount = adapterCount
     queries = (0..<UInt32(settings.queryCount)).map { firstQuery + $0 }
-    order = ExampleOrder(exampleCount: examples.count, seed: seed)
   }
 
   /// The layout of the adapters that it learns.
-  public var layout: ParameterLayout { model.layout }
+  public var layout: ParameterLayout { evaluator.layout }
+
+  private var settings: ZerothOrderTraining { evaluator.settings }
 
   /// A replica that follows this trainer's steps from `start`.
   public func replica(from start: ParameterVector) -> ZerothOrderReplica {
-    ZerothOrderReplica(
-      adapter: start, directions: directions, rule: settings.rule,
-      selection: settings.selection(of: start.layout))
+    evaluator.replica(from: start)
   }
 
   /// Takes the steps that follow `version`, whose adapter is `start`.
@@ -121,11 +105,10 @@ public struct ZerothOrderTrainer: Sendable {
     var (replica, clip) = (replica(from: start), clip)
     var (steps, losses): ([DirectionStep], [Double]) = ([], [])
     var (tokenCount, droppedCount, clippedCount) = (0, 0, 0)
-    let computer = LossComputer(
-      model: model, threadCount: threadCount, adapterCount: adapterCount)
+    let computer = evaluator.makeComputer()
     for step in 0..<settings.localSteps {
       let number = version * settings.localSteps + step
-      let batch = batch(ofStep: number)
+      let batch = evaluator.batch(ofStep: number)
       var estimate = estimate(of: batch, replica, step: UInt32(number), computer)
       let report = estimate
       let clipped = settings.clips ? clip.clip(&estimate.scalars) : 0
@@ -148,7 +131,7 @@ public struct ZerothOrderTrainer: Sendable {
           taken: taken))
     }
     return ZerothOrderResult(
-      adapter: replica.adapter, steps: steps, clip: clip, exampleCount: examples.count,
+      adapter: replica.adapter, steps: steps, clip: clip, exampleCount: evaluator.exampleCount,
       tokenCount: tokenCount,
       loss: losses.isEmpty ? nil : losses.reduce(0, +) / Double(losses.count),
       droppedCount: droppedCount, clippedCount: clippedCount)
@@ -157,10 +140,8 @@ public struct ZerothOrderTrainer: Sendable {
   private func estimate(
     of batch: TokenBatch, _ replica: ZerothOrderReplica, step: UInt32, _ computer: LossComputer
   ) -> GradientEstimate {
-    let displacements = settings.estimator.displacements(for: queries)
-    let losses = computer.losses(of: batch, count: displacements.count) {
-      replica.displaced(by: displacements[$0], ofStep: step)
-    }
+    let losses = evaluator.losses(
+      of: batch, at: replica.adapter, step: step, queries: queries, with: computer)
     return settings.estimator.estimate(settings.estimator.losses(losses, for: queries))
   }
 
@@ -171,16 +152,9 @@ public struct ZerothOrderTrainer: Sendable {
   ) -> DirectionStep {
     guard settings.isConservative else { return step }
     let candidates = [[], step.terms, step.opposite.terms]
-    let losses = computer.losses(of: batch, count: candidates.count) {
-      replica.displaced(by: candidates[$0], ofStep: step.step)
-    }
+    let losses = evaluator.losses(
+      of: batch, at: replica.adapter, movedBy: candidates, step: step.step, with: computer)
     return ConservativeAcceptance.accepted(
       step, current: losses[0], after: losses[1], afterOpposite: losses[2])
-  }
-
-  /// The batch of a step of the run.
-  private func batch(ofStep step: Int) -> TokenBatch {
-    let positions = (step * settings.batchSize)..<((step + 1) * settings.batchSize)
-    return TokenBatch(order.indices(at: positions).map { examples.examples[$0] })
   }
 }

@@ -31,6 +31,10 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
   /// While B is zero, the
   /// loss does not depend on A, so that perturbing A then adds nothing but noise.
   public var factors: LoRAConfiguration.Factors
+  /// How the workers take each step together; nil where each takes its own, and sends what it learned.
+  public var parallelism: Parallelism?
+  /// Whether workers that take a step together and are slower evaluate fewer queries than others.
+  public var followsSpeed: Bool
   /// The longest example, in tokens.
   public var maximumTokens: Int
 
@@ -41,7 +45,7 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
     estimator: GradientEstimator = GradientEstimator(.twoSided, perturbation: 5e-3),
     rule: UpdateRule = .sgd, isConservative: Bool = false, clips: Bool = true,
     distribution: Directions.Distribution = .rademacher, factors: LoRAConfiguration.Factors = .b,
-    maximumTokens: Int = 512
+    parallelism: Parallelism? = nil, followsSpeed: Bool = true, maximumTokens: Int = 512
   ) {
     self.localSteps = localSteps
     self.batchSize = batchSize
@@ -54,7 +58,29 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
     self.clips = clips
     self.distribution = distribution
     self.factors = factors
+    self.parallelism = parallelism
+    self.followsSpeed = followsSpeed
     self.maximumTokens = maximumTokens
+  }
+
+  /// How workers take a step together: who has the same directions, and who the same examples.
+  public enum Parallelism: String, CaseIterable, Codable, Sendable {
+    /// Each worker has directions and examples of its own: the errors of both are averaged out.
+    case perturbations
+    /// All have the same directions, each has examples of its own: only the error that comes from the
+    /// examples is averaged out.
+    case data
+    /// Two and two have the same directions, each has examples of its own.
+    case both
+
+    /// How many workers have the same directions.
+    public var groupSize: Int {
+      switch self {
+      case .perturbations: 1
+      case .data: .max
+      case .both: 2
+      }
+    }
   }
 
   /// The learning rate of step `step` of `stepCount`, both over the whole run.
@@ -64,8 +90,7 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
 
   /// How many losses a step computes.
   public var lossCount: Int {
-    (estimator.needsClean ? 1 : 0) + (estimator.hasTwoSides ? 2 : 1) * queryCount
-      + (isConservative ? 3 : 0)
+    estimator.lossCount(of: queryCount) + (isConservative ? 3 : 0)
   }
 
   /// The tensors of `layout` that are perturbed and learned; nil for all.
@@ -105,6 +130,14 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
     guard !isConservative || !rule.hasState else {
       throw .badSetting(
         name: "isConservative", value: "true", allowed: "false with momentum and Adam")
+    }
+    guard parallelism == nil || !isConservative else {
+      throw .badSetting(
+        name: "isConservative", value: "true", allowed: "false where workers take steps together")
+    }
+    guard parallelism == nil || localSteps == 1 else {
+      throw .badSetting(
+        name: "localSteps", value: "\(localSteps)", allowed: "1 where workers take steps together")
     }
     try rule.check()
   }

@@ -8,6 +8,7 @@ import Models
 import Rounds
 import Runs
 import Tensors
+import Testing
 import Training
 import Updates
 
@@ -175,6 +176,7 @@ struct LockstepFleet {
       try obey(worker.assigned(assignment), &worker, on: connection)
     case .released(let round, let reason):
       try obey(worker.released(round: round, reason: reason), &worker, on: connection)
+    case .step: Issue.record("a step in a run by rounds")
     case .welcome, .receipt, .refused, .finished, .heartbeat, .renewed: break
     }
     workers[id] = worker

@@ -48,7 +48,7 @@ import Updates
     return WorkerService(
       resources: WorkerService.Resources(
         id: id, model: model, memoryByteCount: 1, coreCount: 1, memory: nil,
-        makeLearner: { _ in PretendedLearner(id: id) }),
+        prepare: { _ in .learning(PretendedLearner(id: id)) }),
       transport: transport.client(name), pool: pool, seed: 1,
       givingUpAfter: .seconds(60), log: Self.quiet)
   }

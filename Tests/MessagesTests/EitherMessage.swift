@@ -58,6 +58,8 @@ enum EitherMessage: Hashable, Sendable {
       (try? upload.payload.bytes()).map { ($0, upload.contribution.payload) }
     case .coordinator(.assignment(let assignment)):
       assignment.adapter.flatMap { try? $0.payload.bytes() }.map { ($0, nil) }
+    case .coordinator(.step(let task)):
+      task.history.flatMap { try? $0.payload.bytes() }.map { ($0, nil) }
     default: nil
     }
   }

@@ -50,6 +50,13 @@ private enum Good {
     body.number(4, 1)
   }
 
+  static func losses(_ body: inout ProtobufBytes) {
+    body.bytes(4, Array(repeating: 0, count: 16))
+    body.number(5, 1)
+  }
+
+  static func task(_ body: inout ProtobufBytes) { body.number(4, 1) }
+
   static func welcome(_ body: inout ProtobufBytes) {
     body.text(1, "demo")
     body.bytes(3, digest(1).bytes)
@@ -66,6 +73,46 @@ private enum Good {
 }
 
 @Suite struct FieldTests {
+  private static let answers: [BadBody] = [
+    BadBody(6, "losses.step", Good.losses) { $0.number(1, 1 << 32) },
+    BadBody(6, "losses.base_version", Good.losses) { $0.number(2, tooLarge) },
+    BadBody(6, "losses.example_count", Good.losses) { $0.number(5, 0) },
+    BadBody(6, "losses.example_count", Good.losses) { $0.number(5, tooLarge) },
+    BadBody(6, "losses.token_count", Good.losses) { $0.number(6, tooLarge) },
+    BadBody(6, "losses.state", Good.losses) { $0.bytes(7, [1]) },
+    BadBody(6, "losses.losses") { $0.number(5, 1) },
+    BadBody(6, "losses.losses") {
+      $0.number(5, 1)
+      $0.bytes(4, Array(repeating: 0, count: 1_044_480 + 8))
+    },
+  ]
+
+  private static let tasks: [BadBody] = [
+    BadBody(39, "step_task.step", Good.task) { $0.number(1, 1 << 32) },
+    BadBody(39, "step_task.base_version", Good.task) { $0.number(2, tooLarge) },
+    BadBody(39, "step_task.query_count", Good.task) { $0.number(4, 0) },
+    BadBody(39, "step_task.query_count", Good.task) {
+      $0.number(3, 1 << 31)
+      $0.number(4, 1 << 31 + 1)
+    },
+    BadBody(39, "step_task.remaining", Good.task) { $0.number(5, tooLong) },
+    BadBody(39, "step_task.commits", Good.task) { $0.bytes(6, []) },
+    BadBody(39, "step_task.history.state", Good.task) { $0.message(7) { _ in } },
+    BadBody(39, "step_task.payload", Good.task) { $0.message(7) { $0.bytes(3, digest(1).bytes) } },
+    BadBody(39, "step_task.history.version", Good.task) {
+      $0.message(7) {
+        Good.delivery(&$0)
+        $0.number(1, tooLarge)
+      }
+    },
+    BadBody(39, "step_task.history.base_version", Good.task) {
+      $0.message(7) {
+        Good.delivery(&$0)
+        $0.number(2, 7)
+      }
+    },
+  ]
+
   private static let tooLarge: UInt64 = 1 << 53
   private static let tooLong: UInt64 = 367 * 86_400 * 1_000_000_000
 
@@ -216,11 +263,13 @@ private enum Good {
     expectRefusal(of: bad, by: .of(bad.type))
   }
 
-  @Test(arguments: hellos + otherWorkerMessages) func aWorkersBadFieldIsNamed(bad: BadBody) {
+  @Test(arguments: hellos + otherWorkerMessages + answers) func aWorkersBadFieldIsNamed(
+    bad: BadBody
+  ) {
     expectRefusal(of: bad, by: .worker(limits: .peer(maximumPayloadByteCount: 100)))
   }
 
-  @Test(arguments: welcomes + otherCoordinatorMessages)
+  @Test(arguments: welcomes + otherCoordinatorMessages + tasks)
   func aCoordinatorsBadFieldIsNamed(bad: BadBody) {
     expectRefusal(of: bad, by: .coordinator(limits: .peer(maximumPayloadByteCount: 100)))
   }
@@ -254,7 +303,7 @@ private enum Good {
     }
   }
 
-  @Test(arguments: [1, 2, 3, 4, 5, 16, 32, 33, 34, 35, 36, 37, 38, 48, 128, 160] as [UInt8])
+  @Test(arguments: [1, 2, 3, 4, 5, 6, 16, 32, 33, 34, 35, 36, 37, 38, 39, 48, 128, 160] as [UInt8])
   func aBodyThatIsNoProtobufIsMalformed(type: UInt8) {
     var reader = EitherReader.of(type)
     let error = #expect(throws: MessageError.self) {

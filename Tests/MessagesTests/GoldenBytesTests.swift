@@ -19,12 +19,14 @@ import Testing
       (.hello, TERN__FRAME__TYPE__HELLO), (.contribution, TERN__FRAME__TYPE__CONTRIBUTION),
       (.failure, TERN__FRAME__TYPE__FAILURE),
       (.workerHeartbeat, TERN__FRAME__TYPE__WORKER_HEARTBEAT),
-      (.farewell, TERN__FRAME__TYPE__FAREWELL), (.enrolment, TERN__FRAME__TYPE__ENROLMENT),
+      (.farewell, TERN__FRAME__TYPE__FAREWELL), (.losses, TERN__FRAME__TYPE__LOSSES),
+      (.enrolment, TERN__FRAME__TYPE__ENROLMENT),
       (.welcome, TERN__FRAME__TYPE__WELCOME),
       (.refusal, TERN__FRAME__TYPE__REFUSAL), (.assignment, TERN__FRAME__TYPE__ASSIGNMENT),
       (.receipt, TERN__FRAME__TYPE__RECEIPT), (.release, TERN__FRAME__TYPE__RELEASE),
       (.finish, TERN__FRAME__TYPE__FINISH),
       (.coordinatorHeartbeat, TERN__FRAME__TYPE__COORDINATOR_HEARTBEAT),
+      (.stepTask, TERN__FRAME__TYPE__STEP_TASK),
       (.grant, TERN__FRAME__TYPE__GRANT), (.chunk, TERN__FRAME__TYPE__CHUNK),
       (.renewal, TERN__FRAME__TYPE__RENEWAL), (.renewed, TERN__FRAME__TYPE__RENEWED),
     ]
@@ -52,6 +54,6 @@ import Testing
     // `printf '\1\2\3\4\5' | sha256sum`
     let digest = "74f81fe167d99b4cb41d6d0ccda82278caee9f3e2f25d5e5a3936ff3dcec60d0"
     #expect(Sample.withPayload.allSatisfy { $0.golden.contains(digest) })
-    #expect(Sample.withPayload.count == 3)
+    #expect(Sample.withPayload.count == 4)
   }
 }

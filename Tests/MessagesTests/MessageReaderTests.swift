@@ -41,7 +41,7 @@ import Testing
   @Test func heartbeatsComeThroughBetweenChunks() throws {
     for (index, beat) in [
       (2, EitherMessage.worker(.heartbeat(WorkerHeartbeat(sequence: 5)))),
-      (9, .coordinator(.heartbeat(sequence: 6))),
+      (10, .coordinator(.heartbeat(sequence: 6))),
     ] {
       let message = Sample.all[index].message
       let frames = try message.frames(chunkByteCount: 2)

@@ -85,6 +85,15 @@ struct Sample: Sendable, CustomTestStringConvertible {
       name: "farewell",
       message: .worker(.farewell(reason: "shut down")),
       golden: "0000000b050a097368757420646f776e"),
+    Sample(
+      name: "losses",
+      message: .worker(
+        .losses(
+          LossReport(
+            step: 300, baseVersion: 50, firstQuery: 4, losses: [1.5, .infinity], exampleCount: 8,
+            tokenCount: 640, state: digest(4)))),
+      golden: "000000400608ac02103218042210000000000000f83f000000000000f07f28083080053a20040404"
+        + "0404040404040404040404040404040404040404040404040404040404"),
   ]
 
   private static let fromCoordinator: [Sample] = [
@@ -166,6 +175,26 @@ struct Sample: Sendable, CustomTestStringConvertible {
       name: "coordinatorHeartbeat",
       message: .coordinator(.heartbeat(sequence: .max)),
       golden: "0000000b2608ffffffffffffffffff01"),
+    Sample(
+      name: "step",
+      message: .coordinator(
+        .step(
+          StepTask(
+            step: 300, baseVersion: 50, queries: 4..<6, remaining: .seconds(60),
+            commits: [[1, 2, 3], [4]]))),
+      golden: "000000182708ac021032180420022880b09dc2df013203010203320104"),
+    Sample(
+      name: "stepWithHistory",
+      message: .coordinator(
+        .step(
+          StepTask(
+            step: 51, baseVersion: 50, queries: 0..<1, remaining: .seconds(1),
+            history: AdapterDelivery(
+              version: 50, baseVersion: 0, state: digest(4), payload: Payload(Sample.payload))))),
+      golden: "0000005a27083310322001288094ebdc033a4c083210001a20040404040404040404040404040404"
+        + "040404040404040404040404040404040422240a2074f81fe167d99b4cb41d6d0ccda82278caee9f"
+        + "3e2f25d5e5a3936ff3dcec60d010050000000b4000000000000000000102030000000a4000000000"
+        + "000000030405"),
   ]
 
   private static let aboutCertificates: [Sample] = [

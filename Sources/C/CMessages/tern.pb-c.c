@@ -232,6 +232,51 @@ void   tern__contribution__free_unpacked
   assert(message->base.descriptor == &tern__contribution__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   tern__losses__init
+                     (Tern__Losses         *message)
+{
+  static const Tern__Losses init_value = TERN__LOSSES__INIT;
+  *message = init_value;
+}
+size_t tern__losses__get_packed_size
+                     (const Tern__Losses *message)
+{
+  assert(message->base.descriptor == &tern__losses__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tern__losses__pack
+                     (const Tern__Losses *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tern__losses__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tern__losses__pack_to_buffer
+                     (const Tern__Losses *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tern__losses__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tern__Losses *
+       tern__losses__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tern__Losses *)
+     protobuf_c_message_unpack (&tern__losses__descriptor,
+                                allocator, len, data);
+}
+void   tern__losses__free_unpacked
+                     (Tern__Losses *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tern__losses__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   tern__failure__init
                      (Tern__Failure         *message)
 {
@@ -637,6 +682,51 @@ void   tern__assignment__free_unpacked
   assert(message->base.descriptor == &tern__assignment__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   tern__step_task__init
+                     (Tern__StepTask         *message)
+{
+  static const Tern__StepTask init_value = TERN__STEP_TASK__INIT;
+  *message = init_value;
+}
+size_t tern__step_task__get_packed_size
+                     (const Tern__StepTask *message)
+{
+  assert(message->base.descriptor == &tern__step_task__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t tern__step_task__pack
+                     (const Tern__StepTask *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &tern__step_task__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t tern__step_task__pack_to_buffer
+                     (const Tern__StepTask *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &tern__step_task__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Tern__StepTask *
+       tern__step_task__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Tern__StepTask *)
+     protobuf_c_message_unpack (&tern__step_task__descriptor,
+                                allocator, len, data);
+}
+void   tern__step_task__free_unpacked
+                     (Tern__StepTask *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &tern__step_task__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   tern__receipt__init
                      (Tern__Receipt         *message)
 {
@@ -997,7 +1087,7 @@ void   tern__renewed__free_unpacked
   assert(message->base.descriptor == &tern__renewed__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCEnumValue tern__frame__type__enum_values_by_number[18] =
+static const ProtobufCEnumValue tern__frame__type__enum_values_by_number[20] =
 {
   { "UNSPECIFIED", "TERN__FRAME__TYPE__UNSPECIFIED", 0 },
   { "HELLO", "TERN__FRAME__TYPE__HELLO", 1 },
@@ -1005,6 +1095,7 @@ static const ProtobufCEnumValue tern__frame__type__enum_values_by_number[18] =
   { "FAILURE", "TERN__FRAME__TYPE__FAILURE", 3 },
   { "WORKER_HEARTBEAT", "TERN__FRAME__TYPE__WORKER_HEARTBEAT", 4 },
   { "FAREWELL", "TERN__FRAME__TYPE__FAREWELL", 5 },
+  { "LOSSES", "TERN__FRAME__TYPE__LOSSES", 6 },
   { "ENROLMENT", "TERN__FRAME__TYPE__ENROLMENT", 16 },
   { "WELCOME", "TERN__FRAME__TYPE__WELCOME", 32 },
   { "REFUSAL", "TERN__FRAME__TYPE__REFUSAL", 33 },
@@ -1013,33 +1104,36 @@ static const ProtobufCEnumValue tern__frame__type__enum_values_by_number[18] =
   { "RELEASE", "TERN__FRAME__TYPE__RELEASE", 36 },
   { "FINISH", "TERN__FRAME__TYPE__FINISH", 37 },
   { "COORDINATOR_HEARTBEAT", "TERN__FRAME__TYPE__COORDINATOR_HEARTBEAT", 38 },
+  { "STEP_TASK", "TERN__FRAME__TYPE__STEP_TASK", 39 },
   { "GRANT", "TERN__FRAME__TYPE__GRANT", 48 },
   { "CHUNK", "TERN__FRAME__TYPE__CHUNK", 64 },
   { "RENEWAL", "TERN__FRAME__TYPE__RENEWAL", 128 },
   { "RENEWED", "TERN__FRAME__TYPE__RENEWED", 160 },
 };
 static const ProtobufCIntRange tern__frame__type__value_ranges[] = {
-{0, 0},{16, 6},{32, 7},{48, 14},{64, 15},{128, 16},{160, 17},{0, 18}
+{0, 0},{16, 7},{32, 8},{48, 16},{64, 17},{128, 18},{160, 19},{0, 20}
 };
-static const ProtobufCEnumValueIndex tern__frame__type__enum_values_by_name[18] =
+static const ProtobufCEnumValueIndex tern__frame__type__enum_values_by_name[20] =
 {
-  { "ASSIGNMENT", 9 },
-  { "CHUNK", 15 },
+  { "ASSIGNMENT", 10 },
+  { "CHUNK", 17 },
   { "CONTRIBUTION", 2 },
-  { "COORDINATOR_HEARTBEAT", 13 },
-  { "ENROLMENT", 6 },
+  { "COORDINATOR_HEARTBEAT", 14 },
+  { "ENROLMENT", 7 },
   { "FAILURE", 3 },
   { "FAREWELL", 5 },
-  { "FINISH", 12 },
-  { "GRANT", 14 },
+  { "FINISH", 13 },
+  { "GRANT", 16 },
   { "HELLO", 1 },
-  { "RECEIPT", 10 },
-  { "REFUSAL", 8 },
-  { "RELEASE", 11 },
-  { "RENEWAL", 16 },
-  { "RENEWED", 17 },
+  { "LOSSES", 6 },
+  { "RECEIPT", 11 },
+  { "REFUSAL", 9 },
+  { "RELEASE", 12 },
+  { "RENEWAL", 18 },
+  { "RENEWED", 19 },
+  { "STEP_TASK", 15 },
   { "UNSPECIFIED", 0 },
-  { "WELCOME", 7 },
+  { "WELCOME", 8 },
   { "WORKER_HEARTBEAT", 4 },
 };
 const ProtobufCEnumDescriptor tern__frame__type__descriptor =
@@ -1049,9 +1143,9 @@ const ProtobufCEnumDescriptor tern__frame__type__descriptor =
   "Type",
   "Tern__Frame__Type",
   "tern",
-  18,
+  20,
   tern__frame__type__enum_values_by_number,
-  18,
+  20,
   tern__frame__type__enum_values_by_name,
   7,
   tern__frame__type__value_ranges,
@@ -1472,6 +1566,122 @@ const ProtobufCMessageDescriptor tern__contribution__descriptor =
   tern__contribution__field_indices_by_name,
   1,  tern__contribution__number_ranges,
   (ProtobufCMessageInit) tern__contribution__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tern__losses__field_descriptors[7] =
+{
+  {
+    "step",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Tern__Losses, step),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "base_version",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Tern__Losses, base_version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "first_query",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Tern__Losses, first_query),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "losses",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_DOUBLE,
+    offsetof(Tern__Losses, n_losses),
+    offsetof(Tern__Losses, losses),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "example_count",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Tern__Losses, example_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "token_count",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Tern__Losses, token_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "state",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Tern__Losses, state),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tern__losses__field_indices_by_name[] = {
+  1,   /* field[1] = base_version */
+  4,   /* field[4] = example_count */
+  2,   /* field[2] = first_query */
+  3,   /* field[3] = losses */
+  6,   /* field[6] = state */
+  0,   /* field[0] = step */
+  5,   /* field[5] = token_count */
+};
+static const ProtobufCIntRange tern__losses__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor tern__losses__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tern.Losses",
+  "Losses",
+  "Tern__Losses",
+  "tern",
+  sizeof(Tern__Losses),
+  7,
+  tern__losses__field_descriptors,
+  tern__losses__field_indices_by_name,
+  1,  tern__losses__number_ranges,
+  (ProtobufCMessageInit) tern__losses__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor tern__failure__field_descriptors[2] =
@@ -2122,6 +2332,122 @@ const ProtobufCMessageDescriptor tern__assignment__descriptor =
   tern__assignment__field_indices_by_name,
   1,  tern__assignment__number_ranges,
   (ProtobufCMessageInit) tern__assignment__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor tern__step_task__field_descriptors[7] =
+{
+  {
+    "step",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Tern__StepTask, step),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "base_version",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Tern__StepTask, base_version),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "first_query",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Tern__StepTask, first_query),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "query_count",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Tern__StepTask, query_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "remaining",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Tern__StepTask, remaining),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "commits",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Tern__StepTask, n_commits),
+    offsetof(Tern__StepTask, commits),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "history",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Tern__StepTask, history),
+    &tern__adapter_delivery__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned tern__step_task__field_indices_by_name[] = {
+  1,   /* field[1] = base_version */
+  5,   /* field[5] = commits */
+  2,   /* field[2] = first_query */
+  6,   /* field[6] = history */
+  3,   /* field[3] = query_count */
+  4,   /* field[4] = remaining */
+  0,   /* field[0] = step */
+};
+static const ProtobufCIntRange tern__step_task__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor tern__step_task__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "tern.StepTask",
+  "StepTask",
+  "Tern__StepTask",
+  "tern",
+  sizeof(Tern__StepTask),
+  7,
+  tern__step_task__field_descriptors,
+  tern__step_task__field_indices_by_name,
+  1,  tern__step_task__number_ranges,
+  (ProtobufCMessageInit) tern__step_task__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor tern__receipt__field_descriptors[3] =

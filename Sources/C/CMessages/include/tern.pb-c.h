@@ -20,6 +20,7 @@ typedef struct Tern__Payload Tern__Payload;
 typedef struct Tern__Part Tern__Part;
 typedef struct Tern__Hello Tern__Hello;
 typedef struct Tern__Contribution Tern__Contribution;
+typedef struct Tern__Losses Tern__Losses;
 typedef struct Tern__Failure Tern__Failure;
 typedef struct Tern__Activity Tern__Activity;
 typedef struct Tern__WorkerHeartbeat Tern__WorkerHeartbeat;
@@ -29,6 +30,7 @@ typedef struct Tern__Refusal Tern__Refusal;
 typedef struct Tern__Accepted Tern__Accepted;
 typedef struct Tern__AdapterDelivery Tern__AdapterDelivery;
 typedef struct Tern__Assignment Tern__Assignment;
+typedef struct Tern__StepTask Tern__StepTask;
 typedef struct Tern__Receipt Tern__Receipt;
 typedef struct Tern__Release Tern__Release;
 typedef struct Tern__Finish Tern__Finish;
@@ -51,6 +53,7 @@ typedef enum _Tern__Frame__Type {
   TERN__FRAME__TYPE__FAILURE = 3,
   TERN__FRAME__TYPE__WORKER_HEARTBEAT = 4,
   TERN__FRAME__TYPE__FAREWELL = 5,
+  TERN__FRAME__TYPE__LOSSES = 6,
   /*
    * From a newcomer, on a connection of enrolment.
    */
@@ -65,6 +68,7 @@ typedef enum _Tern__Frame__Type {
   TERN__FRAME__TYPE__RELEASE = 36,
   TERN__FRAME__TYPE__FINISH = 37,
   TERN__FRAME__TYPE__COORDINATOR_HEARTBEAT = 38,
+  TERN__FRAME__TYPE__STEP_TASK = 39,
   /*
    * To a newcomer.
    */
@@ -236,7 +240,37 @@ struct  Tern__Contribution
 
 
 /*
- * The worker cannot answer the assignment of a round.
+ * The answer to a step's task.
+ */
+struct  Tern__Losses
+{
+  ProtobufCMessage base;
+  uint64_t step;
+  uint64_t base_version;
+  uint32_t first_query;
+  /*
+   * Those that the run's estimator asks for: with the adapter itself, if it does; then for each query
+   * along its direction and, if it does, against it. What is not finite is left out, and counted.
+   */
+  size_t n_losses;
+  double *losses;
+  /*
+   * the weight among those with the same queries; at least 1
+   */
+  uint64_t example_count;
+  uint64_t token_count;
+  /*
+   * digest of the adapter, where `base_version` is a multiple of 50; else empty
+   */
+  ProtobufCBinaryData state;
+};
+#define TERN__LOSSES__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tern__losses__descriptor) \
+    , 0, 0, 0, 0,NULL, 0, 0, {0,NULL} }
+
+
+/*
+ * The worker cannot answer the assignment of a round, or the task of a step.
  */
 struct  Tern__Failure
 {
@@ -426,6 +460,41 @@ struct  Tern__Assignment
     , 0, 0, 0, NULL, NULL, NULL }
 
 
+/*
+ * A step's task. A payload follows if and only if `history` is there.
+ */
+struct  Tern__StepTask
+{
+  ProtobufCMessage base;
+  uint64_t step;
+  /*
+   * the version to evaluate at, after the commits
+   */
+  uint64_t base_version;
+  uint32_t first_query;
+  /*
+   * at least 1
+   */
+  uint32_t query_count;
+  /*
+   * time until the deadline
+   */
+  uint64_t remaining;
+  /*
+   * of the versions after the one that the worker holds, in order
+   */
+  size_t n_commits;
+  ProtobufCBinaryData *commits;
+  /*
+   * instead of commits, when more is missing
+   */
+  Tern__AdapterDelivery *history;
+};
+#define TERN__STEP_TASK__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&tern__step_task__descriptor) \
+    , 0, 0, 0, 0, 0, 0,NULL, NULL }
+
+
 typedef enum {
   TERN__RECEIPT__ANSWER__NOT_SET = 0,
   TERN__RECEIPT__ANSWER_REFUSAL = 3
@@ -457,7 +526,7 @@ struct  Tern__Receipt
 
 
 /*
- * The assignment of a round is withdrawn.
+ * The assignment of a round, or the task of a step, is withdrawn, or its answer refused.
  */
 struct  Tern__Release
 {
@@ -688,6 +757,25 @@ Tern__Contribution *
 void   tern__contribution__free_unpacked
                      (Tern__Contribution *message,
                       ProtobufCAllocator *allocator);
+/* Tern__Losses methods */
+void   tern__losses__init
+                     (Tern__Losses         *message);
+size_t tern__losses__get_packed_size
+                     (const Tern__Losses   *message);
+size_t tern__losses__pack
+                     (const Tern__Losses   *message,
+                      uint8_t             *out);
+size_t tern__losses__pack_to_buffer
+                     (const Tern__Losses   *message,
+                      ProtobufCBuffer     *buffer);
+Tern__Losses *
+       tern__losses__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tern__losses__free_unpacked
+                     (Tern__Losses *message,
+                      ProtobufCAllocator *allocator);
 /* Tern__Failure methods */
 void   tern__failure__init
                      (Tern__Failure         *message);
@@ -859,6 +947,25 @@ Tern__Assignment *
 void   tern__assignment__free_unpacked
                      (Tern__Assignment *message,
                       ProtobufCAllocator *allocator);
+/* Tern__StepTask methods */
+void   tern__step_task__init
+                     (Tern__StepTask         *message);
+size_t tern__step_task__get_packed_size
+                     (const Tern__StepTask   *message);
+size_t tern__step_task__pack
+                     (const Tern__StepTask   *message,
+                      uint8_t             *out);
+size_t tern__step_task__pack_to_buffer
+                     (const Tern__StepTask   *message,
+                      ProtobufCBuffer     *buffer);
+Tern__StepTask *
+       tern__step_task__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   tern__step_task__free_unpacked
+                     (Tern__StepTask *message,
+                      ProtobufCAllocator *allocator);
 /* Tern__Receipt methods */
 void   tern__receipt__init
                      (Tern__Receipt         *message);
@@ -1028,6 +1135,9 @@ typedef void (*Tern__Hello_Closure)
 typedef void (*Tern__Contribution_Closure)
                  (const Tern__Contribution *message,
                   void *closure_data);
+typedef void (*Tern__Losses_Closure)
+                 (const Tern__Losses *message,
+                  void *closure_data);
 typedef void (*Tern__Failure_Closure)
                  (const Tern__Failure *message,
                   void *closure_data);
@@ -1054,6 +1164,9 @@ typedef void (*Tern__AdapterDelivery_Closure)
                   void *closure_data);
 typedef void (*Tern__Assignment_Closure)
                  (const Tern__Assignment *message,
+                  void *closure_data);
+typedef void (*Tern__StepTask_Closure)
+                 (const Tern__StepTask *message,
                   void *closure_data);
 typedef void (*Tern__Receipt_Closure)
                  (const Tern__Receipt *message,
@@ -1091,6 +1204,7 @@ extern const ProtobufCMessageDescriptor tern__payload__descriptor;
 extern const ProtobufCMessageDescriptor tern__part__descriptor;
 extern const ProtobufCMessageDescriptor tern__hello__descriptor;
 extern const ProtobufCMessageDescriptor tern__contribution__descriptor;
+extern const ProtobufCMessageDescriptor tern__losses__descriptor;
 extern const ProtobufCMessageDescriptor tern__failure__descriptor;
 extern const ProtobufCMessageDescriptor tern__activity__descriptor;
 extern const ProtobufCMessageDescriptor tern__worker_heartbeat__descriptor;
@@ -1101,6 +1215,7 @@ extern const ProtobufCEnumDescriptor    tern__refusal__code__descriptor;
 extern const ProtobufCMessageDescriptor tern__accepted__descriptor;
 extern const ProtobufCMessageDescriptor tern__adapter_delivery__descriptor;
 extern const ProtobufCMessageDescriptor tern__assignment__descriptor;
+extern const ProtobufCMessageDescriptor tern__step_task__descriptor;
 extern const ProtobufCMessageDescriptor tern__receipt__descriptor;
 extern const ProtobufCMessageDescriptor tern__release__descriptor;
 extern const ProtobufCMessageDescriptor tern__finish__descriptor;

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+public import Digests
+internal import FoundationEssentials
+public import Runs
+public import Tensors
+internal import Updates
+
+/// A run by steps made again from its log alone.
+public struct StepReplay {
+  /// The last version.
+  public let version: Int
+  /// Its adapter.
+  public let adapter: ParameterVector
+  /// How many terms were added to get there.
+  public let termCount: Int
+  /// The versions whose adapter was compared with the digest that was committed with it.
+  public let comparedVersions: [Int]
+  /// What there is to compare the last version with, if it was not compared: the snapshot of a version
+  /// that is not the last, say.
+  public let digest: Digest
+
+  /// The run in `store`.
+  ///
+  /// - Parameter fromStart: whether to begin with version 0 even if there is a snapshot, and to see
+  ///   that it is the same.
+  /// - Throws: when a record is damaged, missing, of another run, or leads elsewhere than it did.
+  public init(_ store: RunStore, fromStart: Bool) throws {
+    let plan = try RunPlan(canonicalBytes: store.record.configuration)
+    let layout: ParameterLayout
+    do {
+      layout = try JSONDecoder().decode(ParameterLayout.self, from: Data(store.record.layout))
+    } catch {
+      throw FederationError.damagedState("the layout in \(store.path) cannot be read")
+    }
+    var start = try plan.startOfSteps(ParameterVector(zerosOf: layout))
+    if let first = try store.stepSnapshot(first: true) {
+      start = try StepState(decoding: first.state, from: "version 0", start: start)
+    }
+    let snapshot = try store.stepSnapshot()
+    var state = start
+    if !fromStart, let snapshot {
+      state = try StepState(decoding: snapshot.state, from: "the snapshot", start: start)
+    }
+    var (termCount, compared): (Int, [Int]) = (0, [])
+    for record in try store.steps(after: state.chain.version) {
+      let commit = try state.replay(record, plan: plan)
+      termCount += commit.step.terms.count
+      if commit.state != nil { compared.append(commit.version) }
+      if let snapshot, snapshot.version == commit.version, try state.encoded() != snapshot.state {
+        throw FederationError.damagedState("the snapshot of version \(commit.version) is another")
+      }
+    }
+    version = state.chain.version
+    adapter = state.replica.adapter
+    digest = adapter.digest
+    self.termCount = termCount
+    comparedVersions = compared
+  }
+}

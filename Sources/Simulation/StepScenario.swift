@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Checkpoints
+internal import Digests
+internal import Federation
+internal import Models
+internal import Randomness
+internal import Rounds
+internal import Tensors
+internal import Training
+internal import Updates
+
+/// A small run by steps to be disturbed: who takes part, how, and what goes wrong how often.
+struct StepScenario {
+  /// What can go wrong.
+  enum Mischief: CaseIterable {
+    /// A message vanishes, and the connection goes on.
+    case drop
+    /// A message arrives twice.
+    case duplicate
+    /// A message arrives before those sent before it, or after those sent after it.
+    case reorder
+    /// A message takes long, perhaps beyond the deadline.
+    case delay
+    /// A connection breaks; what is on its way is lost.
+    case cut
+    /// A worker's process is killed.
+    case workerKill
+    /// The coordinator is killed at any time, before or after it writes.
+    case coordinatorKill
+    /// A bit of a worker's replica changes.
+    case bitFlip
+    /// A worker evaluates a loss that is not finite.
+    case nonFinite
+    /// An answer is to another step or version, of other queries, or of another length.
+    case falseAnswer
+    /// A worker cannot evaluate.
+    case failure
+  }
+
+  let plan: RunPlan
+  let layout: ParameterLayout
+  let initialAdapter: ParameterVector
+  let workers: [WorkerID]
+  /// When faults end, in nanoseconds.
+  let faultsUntil: Int64
+  /// Each kind of mischief happens once in so many chances; 0 is never.
+  let rates: [Mischief: Int]
+  /// Whether the store is SQLite; else it is a few arrays.
+  let usesRunStore: Bool
+
+  init(seed: UInt64, versionCount: Int) {
+    var random = RandomStream(Seed(seed).derived("step scenario"))
+    let count = 1 + random.integer(below: 5)
+    workers = (0..<count).compactMap { WorkerID(rawValue: "w\($0)") }
+    layout = ParameterLayout([
+      ("a", [3, 1 + random.integer(below: 7)]), ("b", [1 + random.integer(below: 3), 50]),
+    ])
+    let isZero = random.integer(below: 2) == 0
+    var initial = ParameterVector(zerosOf: layout)
+    for index in initial.values.indices where !isZero {
+      initial.values[index] = random.uniform(bound: 1)
+    }
+    initialAdapter = initial
+    plan = Self.plan(seed: seed, versionCount: versionCount, workerCount: count, &random)
+    faultsUntil = seconds(Double(5 + random.integer(below: 120)))
+    usesRunStore = random.integer(below: 64) == 0
+    var rates: [Mischief: Int] = [:]
+    for mischief in Mischief.allCases where random.integer(below: 2) == 0 {
+      rates[mischief] = 4 << random.integer(below: 7)
+    }
+    self.rates = rates
+  }
+
+  private static func plan(
+    seed: UInt64, versionCount: Int, workerCount: Int, _ random: inout RandomStream
+  ) -> RunPlan {
+    guard let run = RunID(rawValue: "steps") else {
+      preconditionFailure("'steps' is a run's name")
+    }
+    let kind = pick(GradientEstimator.Kind.allCases, &random)
+    let settings = ZerothOrderTraining(
+      localSteps: 1, queryCount: 2 + random.integer(below: 3), learningRate: 0.02,
+      schedule: pick([.constant, .cosine], &random),
+      estimator: GradientEstimator(kind, perturbation: 0.01),
+      rule: pick([.sgd, .sign, .momentum(beta: 0.9), .adam()], &random),
+      clips: random.integer(below: 2) == 0,
+      distribution: pick([.rademacher, .gaussian], &random), factors: .both,
+      parallelism: pick(ZerothOrderTraining.Parallelism.allCases, &random))
+    return RunPlan(
+      run: run, seed: seed,
+      adapter: LoRAConfiguration(rank: 1, alpha: 1, targets: [.query], factors: .both, seed: 1),
+      data: nil, training: .zerothOrder(settings),
+      updates: UpdatePlan(
+        up: .dense, opening: .dense, openingVersionCount: 0, down: .dense,
+        server: .sgd(learningRate: 1, momentum: 0)),
+      rounds: RoundRules(
+        versionCount: versionCount, cohortSize: workerCount,
+        quorum: 1 + random.integer(below: workerCount), minimumWorkers: workerCount,
+        deadline: .seconds(pick([2, 5], &random)), maximumFailedRounds: 1_000_000,
+        retryDelay: .milliseconds(pick([0, 500], &random))))
+  }
+}
+
+/// The losses that a worker evaluates: of a function of its own, at the places it is asked for.
+///
+/// Like real ones, they depend on the worker, the step and the adapter, and on nothing else.
+func pretendedLosses(of worker: Int, _ job: StepWorker.Job, plan: RunPlan) -> [Double] {
+  guard let settings = plan.training.sharedSteps else { return [] }
+  let point = settings.replica(from: job.adapter, directions: plan.stepDirections)
+  let queries = job.queries.map { UInt32($0) }
+  return settings.estimator.displacements(for: queries).map { terms in
+    let moved = point.displaced(by: terms, ofStep: UInt32(job.step))
+    return moved.values.enumerated().reduce(0) { sum, element in
+      let goal = Double((element.offset * 37 + worker + job.step % 3) % 17 - 8) / 8
+      return sum + (Double(element.element) - goal) * (Double(element.element) - goal)
+    }
+  }
+}
