@@ -101,9 +101,9 @@ extension StepCoordinator {
     storage.note(termCount: step.terms.count)
     if isSnapshotDue { storage.noteSnapshot(of: version) }
     tally.add(estimate, reports, clippedCount: clippedCount, at: now)
-    var outputs = try decide(.committed(step: number, version: version), at: now)
-    if tally.isDue(at: now) { outputs.append(report(at: now)) }
-    return outputs + evaluation()
+    // What is to be measured comes before the end, if this is it.
+    let outputs = evaluation() + (try decide(.committed(step: number, version: version), at: now))
+    return tally.isDue(at: now) ? outputs + [report(at: now)] : outputs
   }
 
   private func weighted(_ report: LossReport) -> WeightedLosses {

@@ -15,8 +15,9 @@ public struct StepReplay {
   public let termCount: Int
   /// The versions whose adapter was compared with the digest that was committed with it.
   public let comparedVersions: [Int]
-  /// What there is to compare the last version with, if it was not compared: the snapshot of a version
-  /// that is not the last, say.
+  /// The version of the snapshot that was compared with what the log gives; nil if there is none.
+  public let comparedSnapshot: Int?
+  /// The digest of the adapter.
   public let digest: Digest
 
   /// The run in `store`.
@@ -42,12 +43,16 @@ public struct StepReplay {
       state = try StepState(decoding: snapshot.state, from: "the snapshot", start: start)
     }
     var (termCount, compared): (Int, [Int]) = (0, [])
+    var comparedSnapshot: Int?
     for record in try store.steps(after: state.chain.version) {
       let commit = try state.replay(record, plan: plan)
       termCount += commit.step.terms.count
       if commit.state != nil { compared.append(commit.version) }
-      if let snapshot, snapshot.version == commit.version, try state.encoded() != snapshot.state {
-        throw FederationError.damagedState("the snapshot of version \(commit.version) is another")
+      if let snapshot, snapshot.version == commit.version {
+        guard try state.encoded() == snapshot.state else {
+          throw FederationError.damagedState("the snapshot of version \(commit.version) is another")
+        }
+        comparedSnapshot = commit.version
       }
     }
     version = state.chain.version
@@ -55,5 +60,6 @@ public struct StepReplay {
     digest = adapter.digest
     self.termCount = termCount
     comparedVersions = compared
+    self.comparedSnapshot = comparedSnapshot
   }
 }

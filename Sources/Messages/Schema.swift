@@ -5,7 +5,7 @@ public import Digests
 /// The schema of the messages, `proto/tern.proto`, that this program was built with.
 public enum Schema {
   /// The version of the protocol; sides of different versions do not talk.
-  public static let protocolVersion = 2
+  public static let protocolVersion = 3
 
   /// The digest of the schema without its comments and blank space.
   public static let digest: Digest = {

@@ -6,6 +6,7 @@ internal import Foundation
 internal import Models
 internal import Rounds
 internal import Runs
+internal import Training
 
 /// A run as its folder has it, read without disturbing whoever serves it.
 public struct StoredRun: Encodable, Sendable {
@@ -30,8 +31,10 @@ public struct StoredRun: Encodable, Sendable {
   public let status: String
   /// When something last happened, in UTC.
   public let lastEvent: String
-  /// Its commits.
+  /// Its commits; none in a run by steps.
   public let versions: [Version]
+  /// How long the records of the commits are in a run by steps; 0 in others.
+  public let stepByteCount: Int
 
   /// The run in `folder`.
   public init(folder: String) throws {
@@ -51,6 +54,7 @@ public struct StoredRun: Encodable, Sendable {
         version: commit.version, round: commit.round, time: dateText(commit.time),
         adapter: "\(commit.adapter)", workers: commit.contributions.map(\.worker.rawValue))
     }
+    stepByteCount = try store.steps().reduce(0) { $0 + $1.count }
   }
 
   /// The runs whose folders are in `folder`, by name.
@@ -73,13 +77,56 @@ public struct StoredRun: Encodable, Sendable {
       version   \(version) of \(versionCount)
       status    \(status)
       last      \(lastEvent)
-      """
+      """ + (stepByteCount > 0 ? "\nlog       \(byteText(stepByteCount))" : "")
     return
       ([head]
       + versions.map { version in
         "\(version.version)\t\(version.time)\t\(version.adapter.prefix(8))\t"
           + version.workers.joined(separator: ", ")
       }).joined(separator: "\n")
+  }
+
+  /// The run made again from its log alone.
+  ///
+  /// - Throws: when it is none by steps, and when the log leads elsewhere than the run did.
+  public func replay() throws -> Replay {
+    let store = try RunStore.openReadOnly(folder: folder)
+    let plan = try RunPlan(canonicalBytes: store.record.configuration)
+    guard plan.training.isBySteps else {
+      throw InputError(
+        "run \(run) exchanged updates, whose payloads are not kept; only a run by steps "
+          + "(training.parallel) can be replayed")
+    }
+    return Replay(run: run, try StepReplay(store, fromStart: true))
+  }
+
+  /// What a replay came to.
+  public struct Replay: Encodable, Sendable {
+    let run: String
+    let version: Int
+    let adapter: String
+    let terms: Int
+    let comparedVersions: Int
+    let comparedSnapshot: Int?
+
+    init(run: String, _ replay: StepReplay) {
+      self.run = run
+      version = replay.version
+      adapter = "\(replay.digest)"
+      terms = replay.termCount
+      comparedVersions = replay.comparedVersions.count
+      comparedSnapshot = replay.comparedSnapshot
+    }
+
+    /// The replay as a person reads it.
+    public var text: String {
+      """
+      run       \(run)
+      version   \(version), from \(terms) coefficients
+      adapter   \(adapter)
+      compared  \(comparedVersions) versions\(comparedSnapshot.map { " and the snapshot of version \($0)" } ?? ""): the same bits
+      """
+    }
   }
 
   /// Writes the adapter, as it was committed last, as a PEFT folder.

@@ -81,8 +81,11 @@ struct Check: AsyncParsableCommand {
         workerMemoryBytes: memory.map(\.useful.byteCount).max() ?? 0,
         leastWorkerMemoryBytes: memory.map(\.least.byteCount).max() ?? 0,
         sharedMemoryBytes: memory.first?.useful.sharedWeights ?? 0,
-        upBytesPerWorker: plan.updates.upCodec(from: .max).maximumPayloadByteCount(for: layout),
-        downBytesPerWorker: plan.updates.down.maximumPayloadByteCount(for: layout),
+        upBytesPerWorker: plan.training.sharedSteps.map(\.reportByteCount)
+          ?? plan.updates.upCodec(from: .max).maximumPayloadByteCount(for: layout),
+        downBytesPerWorker: plan.training.sharedSteps.map {
+          $0.taskByteCount(workerCount: plan.rounds.cohortSize)
+        } ?? plan.updates.down.maximumPayloadByteCount(for: layout),
         denseBytesPerWorker: layout.count * MemoryLayout<Float>.size, data: data)
       try printResult(of: "check", as: format, output) { text(of: output) }
     }
@@ -90,27 +93,41 @@ struct Check: AsyncParsableCommand {
 
   private func text(of output: Output) -> String {
     let plan = output.plan
+    let unit = plan.training.isBySteps ? "step" : "round"
     var lines = [
       "run         \(plan.run), plan \(output.planDigest.prefix(8))",
       "model       \(output.modelDigest.prefix(8)), \(output.baseParameters) parameters",
       "adapter     rank \(plan.adapter.rank), \(output.adapterParameters) parameters",
-      "rounds      \(plan.rounds.versionCount) versions by \(plan.rounds.cohortSize) workers, "
-        + "quorum \(plan.rounds.quorum), at most \(durationText(plan.rounds.deadline)) a round",
-      "training    \(plan.training.localSteps) steps of \(plan.training.batchSize) examples a round, "
+      "\(unit)s      ".prefix(12)
+        + "\(plan.rounds.versionCount) versions by \(plan.rounds.cohortSize) workers, "
+        + "quorum \(plan.rounds.quorum), at most \(durationText(plan.rounds.deadline)) a \(unit)",
+      "training    \(plan.training.localSteps) step\(plan.training.localSteps == 1 ? "" : "s") of "
+        + "\(plan.training.batchSize) examples a \(unit), "
         + methodText(plan.training),
       "compute     \(output.compute) on this machine",
       "memory      \(byteText(output.workerMemoryBytes)) a worker, or "
         + "\(byteText(output.leastWorkerMemoryBytes)) by one thread that keeps as little as it can; "
         + "\(byteText(output.sharedMemoryBytes)) of it are the model's file, which workers share",
-      "up          at most \(byteText(output.upBytesPerWorker)) a worker and round "
+      "up          at most \(byteText(output.upBytesPerWorker)) a worker and \(unit) "
         + "(float32: \(byteText(output.denseBytesPerWorker)))",
-      "down        at most \(byteText(output.downBytesPerWorker)) a worker and round",
+      "down        at most \(byteText(output.downBytesPerWorker)) a worker and \(unit)",
     ]
     lines += output.data.map { data in
       "data        \(data.name): \(data.examples) examples"
         + (data.truncated > 0 ? ", \(data.truncated) shortened" : "")
     }
     return lines.joined(separator: "\n")
+  }
+}
+
+extension ZerothOrderTraining {
+  /// The losses of a step, and what is around them, before TLS.
+  fileprivate var reportByteCount: Int { estimator.lossCount(of: queryCount) * 8 + 40 }
+
+  /// The coefficients of a step, and what is around them, before TLS.
+  fileprivate func taskByteCount(workerCount: Int) -> Int {
+    let groupSize = min(parallelism?.groupSize ?? 1, workerCount)
+    return queryCount * ((workerCount + groupSize - 1) / groupSize) * 5 + 60
   }
 }
 

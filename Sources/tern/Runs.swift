@@ -9,7 +9,7 @@ import Rounds
 struct Runs: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Look at runs, go on with them, and take their adapters.",
-    subcommands: [List.self, Show.self, Resume.self, Export.self])
+    subcommands: [List.self, Show.self, Resume.self, Replay.self, Export.self])
 }
 
 /// Where runs are kept.
@@ -80,6 +80,31 @@ extension Runs {
           try await serve(origin, passphrase: passphrase, log: log)
         }
         print("adapter: \(result.adapterFolder)")
+      }
+    }
+  }
+
+  struct Replay: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Make a run's adapter again from its log alone, and compare digests.",
+      discussion: """
+        For runs by steps (training.parallel). Every version at which the workers' replicas were \
+        compared, and every snapshot, is compared with what the log gives. The exit code is not 0 \
+        when something differs.
+        """)
+
+    @Argument(help: "The run's name.")
+    var run: String
+
+    @OptionGroup var folder: RunsFolderOptions
+
+    @Option(help: "text or json.")
+    var format = OutputFormat.text
+
+    func run() async throws {
+      try await reportingErrors {
+        let replay = try StoredRun(folder: "\(folder.runs)/\(run)").replay()
+        try printResult(of: "runs replay", as: format, replay) { replay.text }
       }
     }
   }

@@ -38,6 +38,12 @@ struct Simulate: AsyncParsableCommand {
       valueName: "seeds"))
   var faults: SeedRange?
 
+  @Option(
+    help: ArgumentHelp(
+      "With --faults: simulate runs by steps, in which losses travel, of so many versions.",
+      valueName: "versions"))
+  var steps: Int?
+
   @Flag(help: "Print all that happens in the simulation of one seed.")
   var trace = false
 
@@ -51,12 +57,21 @@ struct Simulate: AsyncParsableCommand {
     if trace, faults.map({ $0.end == $0.first + 1 }) != true {
       throw ValidationError("--trace needs --faults with one seed")
     }
+    if let steps, faults == nil || !(1...1_000_000).contains(steps) {
+      throw ValidationError("--steps needs --faults, and a number of versions from 1 on")
+    }
   }
 
   func run() async throws {
     try await reportingErrors {
       if let faults {
-        trace ? try show(faults.first) : try await simulate(faults)
+        if let steps {
+          trace
+            ? try show(faults.first, steps: steps)
+            : try await simulateSteps(faults, versionCount: steps)
+        } else {
+          trace ? try show(faults.first) : try await simulate(faults)
+        }
       } else if let runFile {
         try await simulate(RunFile(path: runFile, overrides: overrides))
       }
@@ -80,10 +95,28 @@ struct Simulate: AsyncParsableCommand {
     if report.failure != nil { throw ProgramExit.runFailed }
   }
 
+  private func simulateSteps(_ seeds: SeedRange, versionCount: Int) async throws {
+    let report = try await stoppingOnSignals {
+      try await simulateStepFaults(
+        seeds, versionCount: versionCount, threadCount: processorCount)
+    }
+    try printResult(of: "simulate faults by steps", as: format, report) { report.text }
+    if report.failure != nil { throw ProgramExit.runFailed }
+  }
+
   private func show(_ seed: UInt64) throws {
     let simulation = FaultSimulation(seed: seed, isWritten: true)
-    for line in simulation.lines { print(line) }
-    if let violation = simulation.violation {
+    try show(simulation.lines, simulation.violation, of: seed)
+  }
+
+  private func show(_ seed: UInt64, steps: Int) throws {
+    let simulation = StepFaultSimulation(seed: seed, versionCount: steps, isWritten: true)
+    try show(simulation.lines, simulation.violation, of: seed)
+  }
+
+  private func show(_ lines: [String], _ violation: String?, of seed: UInt64) throws {
+    for line in lines { print(line) }
+    if let violation {
       print("seed \(seed): \(violation)")
       throw ProgramExit.runFailed
     }

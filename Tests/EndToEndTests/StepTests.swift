@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import Testing
+
+/// Runs whose workers take each step together, so that losses travel instead of updates.
+@Suite(.serialized, .timeLimit(.minutes(5)))
+struct StepTests {
+  private func site(versions: Int) throws -> Site {
+    let site = try Site(versions: versions)
+    let gradients = "{local-steps: 3, batch-size: 4, learning-rate: 1e-2}"
+    let steps =
+      "{method: zeroth-order, parallel: perturbations, shares: equal, batch-size: 4, queries: 4, "
+      + "learning-rate: 2e-2}"
+    let file = site.text(of: "run.yaml")
+    try #require(file.contains(gradients))
+    let updates = try #require(file.firstMatch(of: /(?m)^updates:.*\n(^[ ].*\n)*/))
+    try site.write(
+      file.replacing(gradients, with: steps).replacing(updates.0, with: ""), to: "run.yaml")
+    return site
+  }
+
+  @Test func fourProcessesAndOneMakeTheSameBitsAndTheLogMakesThemAgain() async throws {
+    let site = try site(versions: 120)
+    let simulation = try site.run("tern", ["simulate", "run.yaml", "--output", "simulated"])
+    let measured = simulation.output.matches(of: /version [0-9]+ on .*: loss ([0-9.]+)/)
+      .compactMap { Double($0.1) }
+    try #require(measured.count == 2, "\(simulation.output)")
+    #expect(measured[1] < 0.9 * measured[0], "\(measured)")
+
+    let coordinator = try await site.startCoordinator()
+    let workers = try Site.workers.map { try site.startWorker($0) }
+    try await site.wait("the run ends") { !coordinator.isRunning }
+    #expect(coordinator.terminationStatus == 0, "\(site.text(of: "coordinator.log"))")
+    for worker in workers { try await site.wait("a worker ends") { !worker.isRunning } }
+    let simulated = try site.bytes(of: "simulated/adapter/adapter_model.safetensors")
+    #expect(try site.bytes(of: Site.adapter) == simulated)
+
+    let replay = try site.run("tern", ["runs", "replay", "tiny", "--format", "json"])
+    #expect(replay.output.contains("\"comparedVersions\":3"), "\(replay.output)")
+    try site.run("tern", ["runs", "export", "tiny", "-o", "exported"])
+    #expect(try site.bytes(of: "exported/adapter_model.safetensors") == simulated)
+    #expect(try site.run("tern", ["runs", "show", "tiny"]).output.contains("120 of 120"))
+  }
+
+  @Test func whoIsKilledComesBackAndTheRunGoesOnFromTheLog() async throws {
+    let site = try site(versions: 1500)
+    let coordinator = try await site.startCoordinator()
+    let workers = try Site.workers.map { try site.startWorker($0) }
+    try await site.wait("some versions are made") {
+      site.text(of: "coordinator.log").contains(/version [0-9]{2,4}\/1500/)
+    }
+    kill(workers[0].processIdentifier, SIGKILL)
+    try await site.wait("the worker is missed") {
+      site.text(of: "coordinator.log").contains("worker-1 left")
+    }
+    kill(coordinator.processIdentifier, SIGKILL)
+    try await site.wait("the coordinator is dead") { !coordinator.isRunning }
+    let again = try await site.startCoordinator()
+    let late = try site.startWorker(Site.workers[0])
+    try await site.wait("the run ends") { !again.isRunning }
+    #expect(again.terminationStatus == 0, "\(site.text(of: "coordinator.log"))")
+    for worker in [late, workers[1], workers[2]] {
+      try await site.wait("a worker ends") { !worker.isRunning }
+      #expect(worker.terminationStatus == 0)
+    }
+    #expect(site.text(of: "coordinator.log").contains(/going on from version [1-9]/))
+    let replay = try site.run("tern", ["runs", "replay", "tiny"])
+    #expect(replay.output.contains("compared  30 versions"), "\(replay.output)")
+  }
+}
