@@ -97,6 +97,19 @@ extension WorkerService {
       progress.activity = WorkerHeartbeat.Activity(
         round: job.round, step: report.step, stepCount: report.stepCount)
     }
+    if let diagnostics = report.diagnostics, report.isMilestone {
+      log.log(
+        level: diagnostics.isWarning ? .warning : .notice,
+        "step \(report.step) of \(report.stepCount): \(diagnostics.line)",
+        metadata: ["round": "\(job.round)"])
+    }
+  }
+}
+
+extension StepReport {
+  /// Whether the window of the diagnostics is full of steps that were not shown yet, or is the last.
+  fileprivate var isMilestone: Bool {
+    step == stepCount || step.isMultiple(of: GradientDiagnostics.windowLength)
   }
 }
 

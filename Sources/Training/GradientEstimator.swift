@@ -138,7 +138,8 @@ public struct GradientEstimator: Hashable, Codable, Sendable {
         ? nil : slopes.reduce(0) { $0 + $1 * $1 } / Double(slopes.count))
   }
 
-  private func slope(_ losses: StepLosses.Query) -> Double {
+  /// The derivative along the direction, by the difference over both sides.
+  func slope(_ losses: StepLosses.Query) -> Double {
     guard let against = losses.against else { preconditionFailure("one side of two") }
     return (losses.along - against) / (2 * Double(perturbation))
   }
