@@ -117,16 +117,23 @@ extension GradientDiagnostics {
   /// How fast the loss falls: relative to what the steps before it were to gain on their batches, or
   /// by step where nothing is known of that, or nothing was to be gained.
   private var fall: (value: Double, error: Double, isRelative: Bool)? {
-    var (gained, bySteps, byGains): (Double, [(Double, Double)], [(Double, Double)]) = (0, [], [])
+    let losses = lossesByVersion
+    let byGains = losses.map { $0.map { (x: $0.gained, y: $0.loss) } }
+    if let trend = Trend(byGains) { return (-trend.slope, trend.error, true) }
+    let bySteps = losses.map { $0.map { (x: Double($0.index), y: $0.loss) } }
+    return Trend(bySteps).map { (-$0.slope, $0.error, false) }
+  }
+
+  /// The losses, each with its place in the window and with what was to be gained before it, apart
+  /// for each version: what happens in between is not what this worker's steps were to gain.
+  var lossesByVersion: [[(index: Int, gained: Double, loss: Double)]] {
+    var (gained, versions): (Double, [[(index: Int, gained: Double, loss: Double)]]) = (0, [])
     for (index, record) in records.enumerated() {
-      if let loss = record.loss {
-        bySteps.append((Double(index), loss))
-        byGains.append((gained, loss))
-      }
+      if versions.isEmpty || record.isFirst { versions.append([]) }
+      if let loss = record.loss { versions[versions.count - 1].append((index, gained, loss)) }
       gained += record.gain ?? 0
     }
-    if let trend = Trend(byGains) { return (-trend.slope, trend.error, true) }
-    return Trend(bySteps).map { (-$0.slope, $0.error, false) }
+    return versions
   }
 }
 

@@ -82,6 +82,17 @@ public struct GradientDiagnostics: Hashable, Codable, Sendable {
     records.removeFirst(max(0, records.count - Self.windowLength))
   }
 
+  /// These diagnostics of a version's steps, behind those of the versions before.
+  ///
+  /// What the loss did between two versions is left out: there the adapter moved by what others
+  /// learned, too.
+  public func following(_ earlier: GradientDiagnostics) -> GradientDiagnostics {
+    var both = self
+    if !both.records.isEmpty { both.records[0].isFirst = true }
+    both.records = Array((earlier.records + both.records).suffix(Self.windowLength))
+    return both
+  }
+
   /// By how much a step lowers its batch's loss, to first order; nil for a rule whose steps are no
   /// multiples of slopes.
   private mutating func gain(of step: Step) -> Double? {
@@ -104,6 +115,8 @@ public struct GradientDiagnostics: Hashable, Codable, Sendable {
     /// The loss before the step.
     var loss: Double?
     var learningRate: Double
+    /// Whether it is the first of a version, and others are before it.
+    var isFirst = false
     var droppedCount: Int
     var clippedCount: Int
     /// Queries with finite losses whose difference is not.

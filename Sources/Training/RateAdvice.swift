@@ -31,7 +31,9 @@ extension GradientDiagnostics {
     if figures.droppedCount + figures.notFiniteCount > figures.queryCount {
       return RateAdvice(.lower, of: rate, by: 0.1)
     }
-    guard records.count(where: { $0.loss != nil }) >= leastLossCount else { return nil }
+    // All but the first of a version tell something of a trend.
+    let lossCount = lossesByVersion.reduce(1) { $0 + max(0, $1.count - 1) }
+    guard lossCount >= leastLossCount else { return nil }
     guard let ratio = figures.ratio else { return adviceWithoutPrediction(figures, rate) }
     let (least, most) = (
       ratio.value - certainty * ratio.error, ratio.value + certainty * ratio.error

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The straight line through some points with the least squares.
+/// The slope that straight lines through some groups of points, each at a height of its own, have in
+/// common, with the least squares.
 struct Trend {
   /// What y gains with 1 of x.
   let slope: Double
@@ -13,20 +14,19 @@ struct Trend {
   /// drifts; as many as they are worth are counted, (1 - r) / (1 + r) of them with their correlation r.
   let error: Double
 
-  /// The line; nil for fewer than four points, without different x, or where numbers are too large.
-  init?(_ points: [(x: Double, y: Double)]) {
-    let count = Double(points.count)
-    guard points.count >= 4 else { return nil }
-    let meanX = points.reduce(0) { $0 + $1.x } / count
-    let meanY = points.reduce(0) { $0 + $1.y } / count
-    let places = points.map { $0.x - meanX }
-    let spread = places.reduce(0) { $0 + $1 * $1 }
+  /// The trend; nil for fewer than three points beside one of each group, without different x, or
+  /// where numbers are too large.
+  init?(_ groups: [[(x: Double, y: Double)]]) {
+    let groups = groups.map(Self.centred).filter { !$0.isEmpty }
+    let points = groups.flatMap { $0 }
+    guard points.count >= groups.count + 3 else { return nil }
+    let spread = points.reduce(0) { $0 + $1.x * $1.x }
     guard spread > 0 else { return nil }
-    let slope = zip(places, points).reduce(0) { $0 + $1.0 * ($1.1.y - meanY) } / spread
-    let residuals = zip(places, points).map { $1.y - meanY - slope * $0 }
-    let variance = zip(places, residuals).reduce(0) { sum, point in
-      let leverage = 1 / count + point.0 * point.0 / spread
-      let part = point.0 * point.1 / (1 - leverage) / spread
+    let slope = points.reduce(0) { $0 + $1.x * $1.y } / spread
+    let residuals = points.map { $0.y - slope * $0.x }
+    let variance = zip(points, residuals).reduce(0) { sum, point in
+      let leverage = point.0.share + point.0.x * point.0.x / spread
+      let part = point.0.x * point.1 / (1 - leverage) / spread
       return sum + part * part
     }
     let squares = residuals.reduce(0) { $0 + $1 * $1 }
@@ -35,5 +35,18 @@ struct Trend {
     let error = (variance * (1 + correlation) / (1 - correlation)).squareRoot()
     guard slope.isFinite, error.isFinite else { return nil }
     (self.slope, self.error) = (slope, error)
+  }
+
+  /// The points of a group relative to their mean, of which each is a share; none of a single one,
+  /// which has no slope.
+  private static func centred(
+    _ group: [(x: Double, y: Double)]
+  ) -> [(x: Double, y: Double, share: Double)] {
+    guard let first = group.first, group.count > 1 else { return [] }
+    let share = 1 / Double(group.count)
+    // From the first point on, so that what is the same everywhere is nothing exactly.
+    let points = group.map { ($0.x - first.x, $0.y - first.y) }
+    let (x, y) = points.reduce((0, 0)) { ($0.0 + share * $1.0, $0.1 + share * $1.1) }
+    return points.map { ($0.0 - x, $0.1 - y, share) }
   }
 }

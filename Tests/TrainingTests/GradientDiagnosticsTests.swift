@@ -170,6 +170,32 @@ struct GradientDiagnosticsTests {
     #expect(copy == long && copy.figures == long.figures)
   }
 
+  @Test func versionsFollowEachOtherAndWhatOthersDidIsLeftOut() throws {
+    // 5 versions of 12 steps, each of which gains 1; between versions the loss jumps up.
+    var all = GradientDiagnostics(valueCount: 3, rule: .sgd)
+    for version in 0..<5 {
+      var own = GradientDiagnostics(valueCount: 3, rule: .sgd)
+      for number in 0..<12 {
+        let loss = Double(100 + 20 * version - number)
+        own.note(step([QuerySlope(query: 0, slope: 1)], rate: 1, loss: loss))
+      }
+      all = own.following(all)
+    }
+    let figures = all.figures
+    #expect(figures.stepCount == 50 && all.lossesByVersion.map(\.count) == [2, 12, 12, 12, 12])
+    #expect(abs(try #require(figures.measuredDecrease) - 1) < 1e-9)
+    #expect(all.advice?.change == .raise)
+    // Versions of a single step have no trend.
+    var single = GradientDiagnostics(valueCount: 3, rule: .sgd)
+    for number in 0..<20 {
+      var own = GradientDiagnostics(valueCount: 3, rule: .sgd)
+      own.note(step([QuerySlope(query: 0, slope: 1)], rate: 1, loss: Double(number)))
+      single = own.following(single)
+    }
+    #expect(single.figures.stepCount == 20 && single.figures.squaredNorm == 1)
+    #expect(single.figures.measuredDecrease == nil && single.advice == nil)
+  }
+
   @Test func slopesOfOneSideAreForwardDifferences() {
     let fzoo = GradientEstimator(.oneSided, perturbation: 0.5)
     let losses = [2.0, 3, 1].map {
