@@ -139,10 +139,17 @@ extension WorkerService {
 
   /// Called on the training thread after each step.
   private nonisolated func note(_ report: StepReport, of job: Worker.TrainingJob) throws {
-    try progress.withLock { progress in
+    let diagnostics = try progress.withLock { progress in
       guard progress.wanted == job.version else { throw Superseded() }
       progress.activity = WorkerHeartbeat.Activity(
         round: job.round, step: report.step, stepCount: report.stepCount)
+      return progress.diary.note(report, from: job.version)
+    }
+    if let diagnostics {
+      log.log(
+        level: diagnostics.isWarning ? .warning : .notice,
+        "step \(report.step) of \(report.stepCount): \(diagnostics.line)",
+        metadata: ["round": "\(job.round)"])
     }
   }
 }

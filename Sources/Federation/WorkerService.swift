@@ -89,6 +89,7 @@ public actor WorkerService {
   struct Progress: Sendable {
     var wanted: Int?
     var activity: WorkerHeartbeat.Activity?
+    var diary = TrainingDiary()
   }
 
   /// A worker that trains on the threads of `pool`.

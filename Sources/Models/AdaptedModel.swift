@@ -107,15 +107,27 @@ public struct AdaptedModel: Sendable {
     of batch: TokenBatch, adapters: [ParameterVector], in workspace: inout Workspace,
     meanOver targetCount: Int? = nil
   ) -> [Double] {
+    logProbabilities(of: batch, adapters: adapters, in: &workspace).map {
+      mean($0, over: targetCount)
+    }
+  }
+
+  /// With each of some adapters, the logarithm of the probability of each target, in order: what the
+  /// losses are the means of, computed as these are.
+  ///
+  /// - Precondition: as for the losses.
+  public func logProbabilities(
+    of batch: TokenBatch, adapters: [ParameterVector], in workspace: inout Workspace
+  ) -> [[Double]] {
     guard !adapters.isEmpty else { return [] }
     let logProbabilities = run(batch, adapters, in: &workspace)
     let count = batch.targets.count
-    let losses = stride(from: 0, to: logProbabilities.count, by: max(1, count)).map {
-      mean(Array(logProbabilities[$0..<($0 + count)]), over: targetCount)
+    let parts = stride(from: 0, to: logProbabilities.count, by: max(1, count)).map {
+      Array(logProbabilities[$0..<($0 + count)])
     }
-    precondition(!losses.isEmpty, "the loss of a batch without targets")
-    return losses.count == adapters.count
-      ? losses : [Double](repeating: losses[0], count: adapters.count)
+    precondition(!parts.isEmpty, "the loss of a batch without targets")
+    return parts.count == adapters.count
+      ? parts : [[Double]](repeating: parts[0], count: adapters.count)
   }
 
   /// The same loss, adding its gradient for the adapter to `gradient`.

@@ -52,7 +52,7 @@ public struct LoadedModel: Sendable {
       base: base.computing(in: plan.arithmetic), lora: plan.adapter)
   }
 
-  private func examples(at path: String, for plan: RunPlan) throws -> ExampleSet {
+  func examples(at path: String, for plan: RunPlan) throws -> ExampleSet {
     try Self.examples(
       at: path, for: plan, tokenizer: tokenizer,
       contextLength: checkpoint.configuration.contextLength)
@@ -93,7 +93,7 @@ public struct LoadedModel: Sendable {
     let memory = try memoryPlan(
       of: model, examples, plan.training, threadCount: threadCount,
       budget: memory ?? plan.workerMemory)
-    let seed = Seed(plan.seed).derived("worker/\(worker)")
+    let seed = plan.seed(of: worker)
     switch plan.training {
     case .gradient(let settings):
       return .learning(
@@ -119,7 +119,7 @@ public struct LoadedModel: Sendable {
     }
   }
 
-  private func memoryPlan(
+  func memoryPlan(
     of model: AdaptedModel, _ examples: ExampleSet, _ training: TrainingPlan, threadCount: Int,
     budget: Int?
   ) throws -> MemoryPlan {
@@ -178,6 +178,9 @@ public struct LoadedModel: Sendable {
 private let workerVectorCount = 9
 
 extension RunPlan {
+  /// Where the randomness of a worker starts.
+  func seed(of worker: String) -> Seed { Seed(seed).derived("worker/\(worker)") }
+
   /// What this machine multiplies frozen weights in, in such a run.
   public var arithmetic: ProductArithmetic { ProductArithmetic(compute ?? training.precision) }
 }

@@ -81,7 +81,8 @@ extension GradientEstimator {
     }
   }
 
-  private func slope(_ losses: StepLosses.Query) -> Double {
+  /// The derivative along the direction, by the difference over both sides.
+  func slope(_ losses: StepLosses.Query) -> Double {
     guard let against = losses.against else { preconditionFailure("one side of two") }
     return (losses.along - against) / (2 * Double(perturbation))
   }

@@ -38,6 +38,8 @@ public struct StepReport: Hashable, Sendable {
   public let learningRate: Double
   /// The gradient's norm before it was clipped.
   public let gradientNorm: Double
+  /// What the last steps say about the gradient and the learning rate; nil for training by gradients.
+  public var diagnostics: GradientDiagnostics?
 }
 
 /// Learns from local data by AdamW: a pure function of its arguments, so any round can be replayed.

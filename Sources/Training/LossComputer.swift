@@ -31,6 +31,16 @@ public final class LossComputer {
   public func losses(
     of batch: TokenBatch, count: Int, adapter: @escaping @Sendable (Int) -> ParameterVector
   ) -> [Double] {
+    batchLosses(of: batch, count: count, adapter: adapter).map(\.mean)
+  }
+
+  /// The same losses, each with those of both halves of the batch, which cost nothing more.
+  ///
+  /// - Parameter adapter: as for the losses.
+  /// - Precondition: as for the losses.
+  public func batchLosses(
+    of batch: TokenBatch, count: Int, adapter: @escaping @Sendable (Int) -> ParameterVector
+  ) -> [BatchLoss] {
     let groups = stride(from: 0, to: count, by: adapterCount).map {
       $0..<min(count, $0 + adapterCount)
     }
@@ -52,12 +62,12 @@ private final class Work: Sendable {
   private struct State {
     var next = 0
     /// By part, then by adapter.
-    var losses: [[Double]]
+    var losses: [[BatchLoss]]
   }
 
   private let model: AdaptedModel
   private let parts: [TokenBatch]
-  private let targetCount: Int
+  private let halves: BatchHalves
   private let groups: [Range<Int>]
   private let adapter: @Sendable (Int) -> ParameterVector
   private let state: Mutex<State>
@@ -73,18 +83,19 @@ private final class Work: Sendable {
     self.adapter = adapter
     parts = batch.parts
     precondition(!parts.isEmpty, "the loss of a batch without targets")
-    targetCount = batch.targets.count
+    halves = BatchHalves(of: batch, in: parts)
+    let nothing = BatchLoss(mean: 0, halves: nil)
     state = Mutex(
-      State(losses: parts.map { _ in [Double](repeating: 0, count: count) }))
+      State(losses: parts.map { _ in [BatchLoss](repeating: nothing, count: count) }))
   }
 
   /// Computes pieces until there is none left.
   func work(at seat: Seat) {
     while let piece = takePiece() {
       let (group, part) = (groups[piece / parts.count], piece % parts.count)
-      let losses = model.losses(
-        of: parts[part], adapters: group.map(adapter), in: &seat.workspace,
-        meanOver: targetCount)
+      let losses = model.logProbabilities(
+        of: parts[part], adapters: group.map(adapter), in: &seat.workspace
+      ).map { halves.loss($0, ofPart: part) }
       state.withLock { $0.losses[part].replaceSubrange(group, with: losses) }
     }
   }
@@ -98,11 +109,9 @@ private final class Work: Sendable {
   }
 
   /// The sums over the parts, in their order, when all pieces are computed.
-  var losses: [Double] {
+  var losses: [BatchLoss] {
     state.withLock { state in
-      state.losses[0].indices.map { index in
-        state.losses.reduce(0) { $0 + $1[index] }
-      }
+      state.losses[0].indices.map { index in BatchLoss(sumOf: state.losses.map { $0[index] }) }
     }
   }
 }

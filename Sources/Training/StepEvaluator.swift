@@ -90,9 +90,18 @@ public struct StepEvaluator: Sendable {
     of batch: TokenBatch, at adapter: ParameterVector, movedBy displacements: [[DirectionTerm]],
     step: UInt32, with computer: LossComputer
   ) -> [Double] {
+    batchLosses(of: batch, at: adapter, movedBy: displacements, step: step, with: computer)
+      .map(\.mean)
+  }
+
+  /// The same losses, with those of the batch's halves.
+  func batchLosses(
+    of batch: TokenBatch, at adapter: ParameterVector, movedBy displacements: [[DirectionTerm]],
+    step: UInt32, with computer: LossComputer
+  ) -> [BatchLoss] {
     let point = ZerothOrderReplica(
       adapter: adapter, directions: directions, selection: settings.selection(of: layout))
-    return computer.losses(of: batch, count: displacements.count) {
+    return computer.batchLosses(of: batch, count: displacements.count) {
       point.displaced(by: displacements[$0], ofStep: step)
     }
   }

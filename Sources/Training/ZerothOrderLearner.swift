@@ -27,7 +27,8 @@ public struct ZerothOrderLearner: Sendable {
         StepReport(
           step: report.step, stepCount: report.stepCount, loss: report.estimate.loss ?? .nan,
           tokenCount: report.tokenCount, learningRate: report.learningRate,
-          gradientNorm: report.estimate.squaredGradientNorm?.squareRoot() ?? .nan))
+          gradientNorm: report.estimate.squaredGradientNorm?.squareRoot() ?? .nan,
+          diagnostics: report.diagnostics))
     }
     guard let loss = result.loss else {
       throw TrainingError.notFinite(

@@ -23,6 +23,8 @@ public struct ZerothOrderResult: Sendable {
   public let droppedCount: Int
   /// How many scalars were shortened.
   public let clippedCount: Int
+  /// What the last steps say about the gradient and the learning rate.
+  public let diagnostics: GradientDiagnostics
 }
 
 /// What a step of zeroth-order training did.
@@ -41,6 +43,18 @@ public struct ZerothOrderReport: Hashable, Sendable {
   public let learningRate: Double
   /// What was taken.
   public let taken: DirectionStep
+  /// What the losses come to, to be used where the same step is computed again.
+  public let probe: ZerothOrderProbe
+  /// What the last steps say about the gradient and the learning rate, this one among them.
+  public let diagnostics: GradientDiagnostics
+}
+
+/// What the losses of a step come to: a function of the adapter, the batch and the directions.
+public struct ZerothOrderProbe: Hashable, Sendable {
+  /// The losses, the scalars before they were clipped, and how many queries were left out.
+  public let estimate: GradientEstimate
+  /// The slopes along the directions of the queries that count.
+  public let slopes: [QuerySlope]
 }
 
 /// Learns from local data by losses of perturbed adapters: a pure function of its arguments.
@@ -94,10 +108,12 @@ public struct ZerothOrderTrainer: Sendable {
   ///
   /// - Parameters:
   ///   - clip: what the clip remembers of the versions before.
+  ///   - first: what the first step's losses come to, if they were computed before.
   ///   - progress: called after every step; what it throws ends the training.
   /// - Throws: what `progress` throws.
   public func train(
     from start: ParameterVector, version: Int, clip: ScalarClip = ScalarClip(),
+    knowing first: ZerothOrderProbe? = nil,
     progress: (ZerothOrderReport) throws -> Void = { _ in }
   ) throws -> ZerothOrderResult {
     precondition(
@@ -106,11 +122,14 @@ public struct ZerothOrderTrainer: Sendable {
     var (steps, losses): ([DirectionStep], [Double]) = ([], [])
     var (tokenCount, droppedCount, clippedCount) = (0, 0, 0)
     let computer = evaluator.makeComputer()
+    var diagnostics = GradientDiagnostics(
+      valueCount: settings.movedCount(of: start.layout), rule: settings.rule)
     for step in 0..<settings.localSteps {
       let number = version * settings.localSteps + step
       let batch = evaluator.batch(ofStep: number)
-      var estimate = estimate(of: batch, replica, step: UInt32(number), computer)
-      let report = estimate
+      let known = step == 0 ? first : nil
+      let probe = known ?? probe(of: batch, replica, step: UInt32(number), computer)
+      var estimate = probe.estimate
       let clipped = settings.clips ? clip.clip(&estimate.scalars) : 0
       let rate = settings.learningRate(
         atStep: number, of: totalVersions * settings.localSteps)
@@ -123,26 +142,33 @@ public struct ZerothOrderTrainer: Sendable {
       tokenCount += batch.tokens.count * settings.lossCount
       droppedCount += estimate.droppedCount
       clippedCount += clipped
+      diagnostics.note(
+        GradientDiagnostics.Step(
+          slopes: probe.slopes, taken: taken, learningRate: rate, loss: estimate.loss,
+          droppedCount: estimate.droppedCount, clippedCount: clipped))
       try progress(
         ZerothOrderReport(
-          step: step + 1, stepCount: settings.localSteps, estimate: report,
+          step: step + 1, stepCount: settings.localSteps, estimate: probe.estimate,
           clippedCount: clipped, tokenCount: batch.tokens.count * settings.lossCount,
-          learningRate: rate,
-          taken: taken))
+          learningRate: rate, taken: taken, probe: probe, diagnostics: diagnostics))
     }
     return ZerothOrderResult(
       adapter: replica.adapter, steps: steps, clip: clip, exampleCount: evaluator.exampleCount,
       tokenCount: tokenCount,
       loss: losses.isEmpty ? nil : losses.reduce(0, +) / Double(losses.count),
-      droppedCount: droppedCount, clippedCount: clippedCount)
+      droppedCount: droppedCount, clippedCount: clippedCount, diagnostics: diagnostics)
   }
 
-  private func estimate(
+  private func probe(
     of batch: TokenBatch, _ replica: ZerothOrderReplica, step: UInt32, _ computer: LossComputer
-  ) -> GradientEstimate {
-    let losses = evaluator.losses(
-      of: batch, at: replica.adapter, step: step, queries: queries, with: computer)
-    return settings.estimator.estimate(settings.estimator.losses(losses, for: queries))
+  ) -> ZerothOrderProbe {
+    let estimator = settings.estimator
+    let losses = evaluator.batchLosses(
+      of: batch, at: replica.adapter, movedBy: estimator.displacements(for: queries), step: step,
+      with: computer)
+    return ZerothOrderProbe(
+      estimate: estimator.estimate(estimator.losses(losses.map(\.mean), for: queries)),
+      slopes: estimator.slopes(losses, for: queries))
   }
 
   /// The step, unless it raises the loss of its batch and that matters.

@@ -99,6 +99,14 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
       ? nil : TensorSelection(of: layout) { !$0.name.hasSuffix(".lora_A.weight") }
   }
 
+  /// How many values of an adapter of `layout` are perturbed and learned.
+  func movedCount(of layout: ParameterLayout) -> Int {
+    guard let selection = selection(of: layout) else { return layout.count }
+    return zip(layout.entries, selection.isSelected).reduce(0) {
+      $0 + ($1.1 ? $1.0.range.count : 0)
+    }
+  }
+
   /// Refuses settings with which no training is possible, and more steps in `totalVersions` versions
   /// than directions have numbers for.
   ///

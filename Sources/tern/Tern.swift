@@ -9,6 +9,6 @@ struct Tern: AsyncParsableCommand {
     abstract: "Fine-tune language models on machines that share little.",
     subcommands: [
       Demo.self, Simulate.self, Check.self, Runs.self, Certificates.self, Evaluate.self,
-      Tokenize.self, Inspect.self, Benchmark.self,
+      TrainRate.self, Tokenize.self, Inspect.self, Benchmark.self,
     ])
 }

@@ -26,6 +26,9 @@ struct ZerothOrderTests {
     try await site.wait("the run ends") { !coordinator.isRunning }
     #expect(coordinator.terminationStatus == 0, "\(site.text(of: "coordinator.log"))")
     for worker in workers { try await site.wait("a worker ends") { !worker.isRunning } }
+    // What each version says of its gradient is in the worker's log.
+    #expect(
+      site.lineCount(of: "worker-1.log", with: "step 8 of 8: gradient", "halves agree") == 5)
     let simulated = try site.bytes(of: "simulated/adapter/adapter_model.safetensors")
     #expect(try site.bytes(of: Site.adapter) == simulated)
   }

@@ -51,4 +51,46 @@ struct LossComputerTests {
       .losses(of: batch, count: 1) { [self] _ in adapter(0) }
     #expect(abs(found[0] / whole - 1) < 1e-6)
   }
+
+  @Test func halvesAreTheLossesOfTheirSequencesAlone() throws {
+    // The halves of nine sequences are the first five and the last four; a part lies in both.
+    let lengths = batch.sequenceLengths
+    let cut = lengths.prefix(5).reduce(0, +)
+    func half(_ tokens: Range<Int>, _ lengths: ArraySlice<Int>) -> TokenBatch {
+      TokenBatch(
+        tokens: Array(batch.tokens[tokens]), sequenceLengths: Array(lengths),
+        targets: batch.targets.filter { tokens.contains($0.position) }.map {
+          TokenBatch.Target(position: $0.position - tokens.lowerBound, token: $0.token)
+        })
+    }
+    let halves = [
+      half(0..<cut, lengths.prefix(5)), half(cut..<batch.tokens.count, lengths.dropFirst(5)),
+    ]
+    let computer = LossComputer(model: model, threadCount: 2, adapterCount: 2)
+    let found = computer.batchLosses(of: batch, count: 3) { [self] in adapter($0) }
+    let means = computer.losses(of: batch, count: 3) { [self] in adapter($0) }
+    #expect(found.map(\.mean) == means)
+    for index in 0..<3 {
+      let expected = halves.map { half in
+        computer.losses(of: half, count: 1) { [self] _ in adapter(index) }[0]
+      }
+      let found = try #require(found[index].halves)
+      #expect(abs(found.first / expected[0] - 1) < 1e-6)
+      #expect(abs(found.second / expected[1] - 1) < 1e-6)
+    }
+    let counts = halves.map { Double($0.targets.count) }
+    let whole = try #require(found[0].halves)
+    let mean = (whole.first * counts[0] + whole.second * counts[1]) / (counts[0] + counts[1])
+    #expect(abs(found[0].mean / mean - 1) < 1e-12)
+  }
+
+  @Test func halvesWithoutATargetAreNone() {
+    let computer = LossComputer(model: model, adapterCount: 1)
+    let single = TokenBatch(sequences: [([5, 6, 7], 1)])
+    let found = computer.batchLosses(of: single, count: 1) { [self] in adapter($0) }
+    #expect(found[0].halves == nil && found[0].mean > 0)
+    let unequal = TokenBatch(sequences: [([5, 6, 7], 1), ([5, 6, 7], 3)])
+    let other = computer.batchLosses(of: unequal, count: 1) { [self] in adapter($0) }
+    #expect(other[0].halves == nil && abs(other[0].mean / found[0].mean - 1) < 1e-6)
+  }
 }
