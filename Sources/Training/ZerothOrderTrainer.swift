@@ -53,7 +53,8 @@ public struct ZerothOrderTrainer: Sendable {
   private let settings: ZerothOrderTraining
   private let totalVersions: Int
   private let order: ExampleOrder
-  private let directions: Directions
+  /// Where the directions come from.
+  public let directions: Directions
   private let queries: [UInt32]
   private let threadCount: Int
   private let adapterCount: Int

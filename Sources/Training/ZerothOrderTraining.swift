@@ -74,6 +74,15 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
       ? nil : TensorSelection(of: layout) { !$0.name.hasSuffix(".lora_A.weight") }
   }
 
+  /// What a worker's steps from one version are held against, and replayed by.
+  ///
+  /// - Precondition: the settings were checked.
+  public func walkRules(of layout: ParameterLayout) -> WalkRules {
+    WalkRules(
+      distribution: distribution, rule: rule, selection: selection(of: layout),
+      stepCount: localSteps, queryCount: queryCount)
+  }
+
   /// Refuses settings with which no training is possible, and more steps in `totalVersions` versions
   /// than directions have numbers for.
   ///

@@ -72,7 +72,8 @@ struct Check: AsyncParsableCommand {
       }
       let memory = try file.workers.map {
         try model.memoryPlans(
-          data: $0.data, plan: plan, threadCount: file.threadCount ?? processorCount)
+          data: $0.data, plan: plan, method: $0.method,
+          threadCount: file.threadCount ?? processorCount)
       }
       let output = Output(
         plan: plan, compute: "\(plan.arithmetic)",
@@ -81,8 +82,8 @@ struct Check: AsyncParsableCommand {
         workerMemoryBytes: memory.map(\.useful.byteCount).max() ?? 0,
         leastWorkerMemoryBytes: memory.map(\.least.byteCount).max() ?? 0,
         sharedMemoryBytes: memory.first?.useful.sharedWeights ?? 0,
-        upBytesPerWorker: plan.updates.upCodec(from: .max).maximumPayloadByteCount(for: layout),
-        downBytesPerWorker: plan.updates.down.maximumPayloadByteCount(for: layout),
+        upBytesPerWorker: plan.uploadByteLimit(for: layout),
+        downBytesPerWorker: plan.downloadByteLimit(for: layout),
         denseBytesPerWorker: layout.count * MemoryLayout<Float>.size, data: data)
       try printResult(of: "check", as: format, output) { text(of: output) }
     }
@@ -96,8 +97,7 @@ struct Check: AsyncParsableCommand {
       "adapter     rank \(plan.adapter.rank), \(output.adapterParameters) parameters",
       "rounds      \(plan.rounds.versionCount) versions by \(plan.rounds.cohortSize) workers, "
         + "quorum \(plan.rounds.quorum), at most \(durationText(plan.rounds.deadline)) a round",
-      "training    \(plan.training.localSteps) steps of \(plan.training.batchSize) examples a round, "
-        + methodText(plan.training),
+      "training    \(trainingText(plan.training))",
       "compute     \(output.compute) on this machine",
       "memory      \(byteText(output.workerMemoryBytes)) a worker, or "
         + "\(byteText(output.leastWorkerMemoryBytes)) by one thread that keeps as little as it can; "
@@ -114,10 +114,14 @@ struct Check: AsyncParsableCommand {
   }
 }
 
-private func methodText(_ training: TrainingPlan) -> String {
-  switch training {
-  case .gradient: "by gradients"
-  case .zerothOrder(let settings):
-    "by losses along \(settings.queryCount) random directions each"
-  }
+private func trainingText(_ training: TrainingPlan) -> String {
+  [
+    training.gradient.map {
+      "\($0.localSteps) steps of \($0.batchSize) examples a round by gradients"
+    },
+    training.zerothOrder.map {
+      "\($0.localSteps) steps of \($0.batchSize) examples a round by losses along "
+        + "\($0.queryCount) random directions each"
+    },
+  ].compactMap { $0 }.joined(separator: "; others ")
 }
