@@ -226,13 +226,7 @@ import Updates
           .payload
       default: forged = Array(bytes.dropLast())
       }
-      let contribution = upload.contribution
-      upload = Upload(
-        contribution: Contribution(
-          round: contribution.round, baseVersion: contribution.baseVersion,
-          worker: contribution.worker, payload: Digest(of: forged),
-          exampleCount: contribution.exampleCount), loss: upload.loss,
-        tokenCount: upload.tokenCount, duration: upload.duration, payload: Payload(forged))
+      upload = upload.replaced(by: forged)
     }
     let undisturbed = try ran(plan())
     #expect(refusals(of: fleet).contains { $0.contains("not valid") })
@@ -247,13 +241,7 @@ import Updates
           step: $0.step, terms: $0.terms.map { DirectionTerm(query: $0.query, coefficient: 3e38) })
       }
       let bytes = DirectionsUpdate(walks: [Walk(key: walk.key, steps: huge)]).payload(for: layout)
-      let contribution = upload.contribution
-      upload = Upload(
-        contribution: Contribution(
-          round: contribution.round, baseVersion: contribution.baseVersion,
-          worker: contribution.worker, payload: Digest(of: bytes),
-          exampleCount: contribution.exampleCount), loss: upload.loss,
-        tokenCount: upload.tokenCount, duration: upload.duration, payload: Payload(bytes))
+      upload = upload.replaced(by: bytes)
     }
     #expect(fleet.outcome?.version == 0)
     #expect(fleet.outcome?.failure?.contains("not finite") == true)
@@ -285,18 +273,28 @@ import Updates
     }
     // A change by gradients leaves a residual, which walks then neither carry nor touch.
     _ = try worker.assigned(assignment(0))
-    let first = try learn(version: 0, byGradients: true)
-    _ = try worker.assigned(
-      assignment(1, accepted: .init(version: 0, payload: first.payload.digest)))
+    let first = try learn(version: 0, byGradients: true).payload.digest
+    _ = try worker.assigned(assignment(1, accepted: .init(version: 0, payload: first)))
     let residual = worker.inspection.residual
     #expect(!residual.isZero)
     let walked = try learn(version: 1)
     #expect(try DirectionsUpdate.begins(walked.payload))
     _ = try worker.assigned(assignment(2))
     #expect(worker.inspection.residual == residual && worker.inspection.pending == nil)
-    let counted = try learn(version: 2)
-    _ = try worker.assigned(
-      assignment(3, accepted: .init(version: 2, payload: counted.payload.digest)))
+    let counted = try learn(version: 2).payload.digest
+    _ = try worker.assigned(assignment(3, accepted: .init(version: 2, payload: counted)))
     #expect(worker.inspection.residual == residual && worker.inspection.pending == nil)
+  }
+}
+
+extension Upload {
+  /// The same with other bytes, and their digest.
+  fileprivate func replaced(by bytes: [UInt8]) -> Upload {
+    Upload(
+      contribution: Contribution(
+        round: contribution.round, baseVersion: contribution.baseVersion,
+        worker: contribution.worker, payload: Digest(of: bytes),
+        exampleCount: contribution.exampleCount), loss: loss, tokenCount: tokenCount,
+      duration: duration, payload: Payload(bytes))
   }
 }
