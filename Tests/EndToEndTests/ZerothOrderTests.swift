@@ -32,7 +32,7 @@ struct ZerothOrderTests {
     #expect(try site.bytes(of: Site.adapter) == simulated)
     // Steps travel, and no changes: three workers sent 8 steps of 8 directions in each version.
     let received = site.text(of: "runs/tiny/metrics.jsonl")
-      .matches(of: /"receivedByteCount":([0-9]+)/).compactMap { Int($0.1) }
+      .matches(of: /"received_byte_count":([0-9]+)/).compactMap { Int($0.1) }
     #expect(received.count == 5 && received.allSatisfy { $0 < 3 * 450 }, "\(received)")
   }
 
