@@ -59,7 +59,7 @@ faults: toolchain packages ## Simulate faults from a few thousand seeds.
 	swift build -c release --product tern
 	.build/release/tern simulate --faults 0..10000
 
-mutations: toolchain packages ## Break the rules in 14 ways; the fault simulator must find each.
+mutations: toolchain packages ## Break the rules in 15 ways; the fault simulator must find each.
 	@$(call install,patch)
 	Tests/Mutations/run
 

@@ -114,14 +114,15 @@ let programs: [Target] = [
     name: "tern",
     dependencies: [
       "Programs", "RunFiles", "Network", "Federation", "Simulation", "Training", "Models",
-      "Checkpoints", "Tokenization", "Updates", "Tensors", "Rounds", argumentParser,
+      "Checkpoints", "Tokenization", "Updates", "Tensors", "Rounds", "Files", argumentParser,
     ], swiftSettings: strict),
   .executableTarget(
     name: "tern-coordinator", dependencies: ["Programs", argumentParser], swiftSettings: strict),
   .executableTarget(
     name: "tern-worker",
     dependencies: [
-      "Programs", "RunFiles", "Federation", "Messages", "Network", "Digests", argumentParser,
+      "Programs", "RunFiles", "Federation", "Training", "Messages", "Network", "Digests",
+      argumentParser,
     ], swiftSettings: strict),
   .executableTarget(
     name: "fault-seeds", dependencies: ["Simulation"], path: "Tests/Mutations/FaultSeeds",
@@ -176,7 +177,9 @@ let testTargets: [Target] = [
   tests(
     of: "RunFiles",
     ["Federation", "Training", "Models", "Checkpoints", "Tensors", "Updates", "Rounds"]),
-  tests(of: "Programs", ["Rounds", "Simulation"]),
+  tests(
+    of: "Programs",
+    ["Rounds", "Simulation", "Federation", "Training", "Models", "Checkpoints", "Updates"]),
   .testTarget(
     name: "EndToEndTests", dependencies: ["tern", "tern-coordinator", "tern-worker"],
     swiftSettings: strict),
@@ -190,7 +193,7 @@ let fuzzing: [Target] =
       name: "FuzzedDecoders",
       dependencies: [
         "Network", "Federation", "RunFiles", "Training", "Checkpoints", "Tokenization", "Updates",
-        "Tensors", "Messages", "Rounds", "Digests", "Randomness",
+        "Tensors", "Messages", "Rounds", "Files", "Digests", "Randomness",
       ], path: "Tests/Fuzzing/Decoders", swiftSettings: strict),
     .testTarget(
       name: "CorpusTests", dependencies: ["FuzzedDecoders"], path: "Tests/Fuzzing/Replay",

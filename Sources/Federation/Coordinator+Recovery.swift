@@ -36,7 +36,7 @@ extension Coordinator {
     self.engine = engine
     clock = RunClock(latest: engine.now)
     self.evaluateEvery = evaluateEvery
-    server = try ServerState(decoding: state, layout: identity.layout, plan: plan.updates) {
+    server = try ServerState(decoding: state, layout: identity.layout, plan: plan) {
       try log.storedPayload($0)
     }
   }
@@ -62,7 +62,7 @@ extension Coordinator {
       throw FederationError.damagedState("the layout in \(store.path) cannot be read")
     }
     let state = try ServerState(
-      decoding: store.latestSnapshot().state, layout: layout, plan: plan.updates
+      decoding: store.latestSnapshot().state, layout: layout, plan: plan
     ) { try store.payload(of: $0) }
     return (plan, state.version, state.adapter)
   }

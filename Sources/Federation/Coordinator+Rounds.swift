@@ -139,7 +139,7 @@ extension Coordinator {
       guard let reason = reasonToHoldAgain(error) else { throw error }
       // What is in memory may be half way to the next version.
       server = try ServerState(
-        decoding: log.recovered().state, layout: identity.layout, plan: plan.updates
+        decoding: log.recovered().state, layout: identity.layout, plan: plan
       ) { [log] in try log.storedPayload($0) }
       return try decide(.aggregationFailed(round: round, reason: reason), at: now)
     }

@@ -160,7 +160,8 @@ extension Coordinator {
     }
     guard upload.contribution.exampleCount > 0 else { return "it weighs nothing" }
     do {
-      try plan.updates.upCodec(from: version).check(upload.payload, layout: identity.layout)
+      try ContributionReader(plan: plan, layout: identity.layout)
+        .check(upload.payload, of: upload.contribution.worker, from: version)
       return nil
     } catch {
       return "\(error)"

@@ -111,9 +111,7 @@ public struct Coordinator {
 
   /// No upload of this run may be longer.
   public var maximumPayloadByteCount: Int {
-    max(
-      plan.updates.up.maximumPayloadByteCount(for: identity.layout),
-      plan.updates.opening.maximumPayloadByteCount(for: identity.layout))
+    ContributionReader(plan: plan, layout: identity.layout).maximumPayloadByteCount
   }
 
   /// How long writing the journal has taken since this was asked last.

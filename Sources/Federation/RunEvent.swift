@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Digests
 public import Rounds
+public import Training
 
 /// What happens in a run, for whoever watches it.
 public enum RunEvent: Hashable, Codable, Sendable {
@@ -22,6 +23,9 @@ public enum RunEvent: Hashable, Codable, Sendable {
   case committed(Commit)
   /// Steps that workers took together became versions.
   case stepped(Steps)
+  /// What the losses of the steps up to a version say about the gradient, the noise and the rate.
+  case diagnosed(
+    version: Int, figures: GradientDiagnostics.Figures, line: String, isWarning: Bool)
   /// A round ended without a commit.
   case failed(round: Int, reason: String)
   /// A version was measured on the validation data.

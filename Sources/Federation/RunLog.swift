@@ -120,7 +120,7 @@ public struct RunBeginning: Sendable {
   public let engine: RoundEngine
   private let record: RunRecord
   private let adapter: ParameterVector
-  private let plan: UpdatePlan
+  private let plan: RunPlan
 
   /// A run of `plan` that begins `now` with `initialAdapter`, of the identity's layout.
   public init(
@@ -133,7 +133,7 @@ public struct RunBeginning: Sendable {
       layout: Array(try encoder.encode(identity.layout)), software: softwareVersion)
     engine = try RoundEngine(rules: plan.rounds, seed: Seed(plan.seed), at: now)
     adapter = initialAdapter
-    self.plan = plan.updates
+    self.plan = plan
   }
 
   /// The store of the run: a new one, or the one that is there.

@@ -86,12 +86,15 @@ public struct UpdatePlan: Hashable, Codable, Sendable {
   public var down: UpdateCodec
   /// What the coordinator does with the mean of a round's updates.
   public var server: ServerOptimizerRule
+  /// How the steps travel that were taken along directions.
+  public var steps: StepTravel
 
   /// An update plan of all its parts.
   public init(
     up: UpdateCodec, opening: UpdateCodec, openingVersionCount: Int, down: UpdateCodec,
-    server: ServerOptimizerRule
+    server: ServerOptimizerRule, steps: StepTravel = .asChanges
   ) {
+    self.steps = steps
     self.up = up
     self.opening = opening
     self.openingVersionCount = openingVersionCount
@@ -103,6 +106,16 @@ public struct UpdatePlan: Hashable, Codable, Sendable {
   public func upCodec(from version: Int) -> UpdateCodec {
     version < openingVersionCount ? opening : up
   }
+}
+
+/// How steps along directions travel, of workers that learn by losses alone.
+public enum StepTravel: String, Codable, Sendable {
+  /// By the change of the adapter that they make, in the codecs of changes.
+  case asChanges = "changes"
+  /// As they are, from the workers; what is made of them is sent in the codec of changes.
+  case up
+  /// As they are, both ways: a version is the list of all its contributions' steps.
+  case upAndDown = "up-and-down"
 }
 
 /// How a row of data becomes a prompt and a completion.

@@ -27,7 +27,9 @@ struct ServerState {
   /// What the workers hold, where changes are sent; nil where they hold the adapter itself.
   private var broadcaster: Broadcaster?
   private var optimizer: ServerOptimizer
-  private let plan: UpdatePlan
+  private let reader: ContributionReader
+
+  private var plan: UpdatePlan { reader.plan.updates }
 
   /// A message that brought the workers from one version to the next.
   struct Broadcast: Codable {
@@ -41,45 +43,42 @@ struct ServerState {
   var replica: ParameterVector { broadcaster?.replica ?? adapter }
 
   /// Version 0.
-  init(adapter: ParameterVector, plan: UpdatePlan) {
+  init(adapter: ParameterVector, plan: RunPlan) {
     version = 0
     self.adapter = adapter
     adapterDigest = adapter.digest
     replicaDigest = adapterDigest
-    broadcaster = plan.down == .dense ? nil : Broadcaster(replica: adapter)
+    broadcaster = plan.updates.down == .dense ? nil : Broadcaster(replica: adapter)
     accepted = [:]
     broadcasts = []
-    optimizer = ServerOptimizer(rule: plan.server, layout: adapter.layout)
-    self.plan = plan
+    optimizer = ServerOptimizer(rule: plan.updates.server, layout: adapter.layout)
+    reader = ContributionReader(plan: plan, layout: adapter.layout)
   }
 
-  /// The next version: the mean of the contributions' updates, through the server's optimizer.
+  /// The next version: what its contributions come to, through the server's optimizer; or their
+  /// steps, one after the other.
   ///
   /// Updates are read in the order of `contributions`, block by block where that can be: beside the
-  /// adapter no other vector of its size is in memory.
+  /// adapter no other vector of its size is in memory, but for those of walks.
   /// - Returns: The state as it is to be stored; its vectors are written to drafts of `log`.
   /// - Throws: what `log` throws, and `UpdateError` when an update cannot be read or there is no
   ///   next version of finite numbers; the state is then of no use any more.
   mutating func commit(
     _ contributions: [Contribution], in log: some RunLog
   ) throws -> StoredState {
-    let updates = try contributions.map { contribution in
-      (
-        payload: try log.storedPayload(contribution.payload),
-        weight: Double(contribution.exampleCount)
-      )
-    }
-    let codec = plan.upCodec(from: version)
-    let layout = adapter.layout
-    try optimizer.step(of: &adapter) { step throws(UpdateError) in
-      try codec.eachMeanBlock(of: updates, layout: layout) { step.move($1, at: $0) }
+    let contents = try reader.contents(of: contributions, from: version, in: log)
+    let steps = try followed(contents)
+    if steps == nil {
+      try optimizer.step(of: &adapter) { [reader, version] step throws(UpdateError) in
+        try reader.eachBlock(of: contents, from: version) { step.move($1, at: $0) }
+      }
     }
     // Finite updates may be so large that their mean, or a step along it, is not.
     guard adapter.isFinite, optimizer.state.allSatisfy(\.isFinite) else {
       throw UpdateError.diverged(version: version + 1)
     }
     do {
-      try broadcast()
+      try broadcast(steps)
     } catch UpdateError.nonFiniteInput {
       throw UpdateError.diverged(version: version + 1)
     }
@@ -92,17 +91,34 @@ struct ServerState {
     return try stored(in: log)
   }
 
-  private mutating func broadcast() throws {
+  /// Takes the steps of all walks, each as long as its weight and the server's rate make it, where a
+  /// version is made of nothing else; gives them as every worker will take them.
+  private mutating func followed(_ contents: ContributionReader.Contents) throws -> Payload? {
+    guard plan.steps == .upAndDown, let rules = reader.walkRules,
+      case .sgd(let rate, _) = plan.server
+    else { return nil }
+    let update = rules.mean(of: contents.walks, rate: rate)
+    try rules.follow(update, &adapter)
+    return Payload(update.payload(for: adapter.layout))
+  }
+
+  /// - Parameter steps: those that lead to this version, where workers take them too.
+  private mutating func broadcast(_ steps: Payload?) throws {
     // A whole adapter leaves nothing over that would have to be remembered.
-    let update = try broadcaster?.broadcast(adapter, with: plan.down)
-    lastBroadcast = update.map { Payload($0.payload) }
+    let codec = plan.down
+    let update = try broadcaster?.broadcast(adapter, with: codec)
+    lastBroadcast = steps ?? update.map { Payload($0.payload) }
+    let limit = min(
+      UpdateSequence.byteLimit, UpdateCodec.dense.maximumPayloadByteCount(for: adapter.layout))
+    if let steps, steps.byteCount > limit {
+      // Nobody follows by what is longer than the whole.
+      (lastBroadcast, broadcasts) = (nil, [])
+    }
     if let lastBroadcast {
       broadcasts.append(
         Broadcast(
           payload: lastBroadcast.digest, byteCount: lastBroadcast.byteCount, from: replicaDigest))
     }
-    let limit = min(
-      UpdateSequence.byteLimit, UpdateCodec.dense.maximumPayloadByteCount(for: adapter.layout))
     while broadcasts.count > Self.broadcastLimit
       || UpdateSequence.byteCount(of: broadcasts.lazy.map(\.byteCount)) > limit,
       broadcasts.count > 1
@@ -162,7 +178,7 @@ extension ServerState {
 
   /// The state in `bytes`, of a run with this plan and layout.
   init(
-    decoding bytes: [UInt8], layout: ParameterLayout, plan: UpdatePlan,
+    decoding bytes: [UInt8], layout: ParameterLayout, plan: RunPlan,
     payload: (Digest) throws -> Payload
   ) throws {
     let header: Header
@@ -175,7 +191,7 @@ extension ServerState {
       throw FederationError.damagedState(
         "the snapshot has layout \(header.layout.short) instead of \(layout.digest.short)")
     }
-    guard (header.replica == nil) == (plan.down == .dense) else {
+    guard (header.replica == nil) == (plan.updates.down == .dense) else {
       throw FederationError.damagedState("the snapshot was made with another downlink")
     }
     func vector(_ digest: Digest) throws -> ParameterVector {
@@ -192,7 +208,7 @@ extension ServerState {
     accepted = Dictionary(
       header.accepted.map { ($0.worker, $0) }, uniquingKeysWith: { _, last in last })
     optimizer = try ServerOptimizer(
-      rule: plan.server, layout: layout, state: header.optimizer.map(vector))
-    self.plan = plan
+      rule: plan.updates.server, layout: layout, state: header.optimizer.map(vector))
+    reader = ContributionReader(plan: plan, layout: layout)
   }
 }

@@ -43,7 +43,7 @@ extension StepCoordinator {
   ) throws -> [Coordinator.Output] {
     try log.finish(outcome)
     aware.formUnion(sessions.all.compactMap { sessions[$0]?.worker })
-    let last: [Coordinator.Output] = tally.stepCount > 0 ? [report(at: now)] : []
+    let last = tally.stepCount > 0 ? report(at: now) : []
     let farewells = sessions.all.flatMap { connection -> [Coordinator.Output] in
       [.send(connection, finished(outcome)), .close(connection, reason: "the run is over")]
     }
@@ -65,7 +65,8 @@ extension StepCoordinator {
   ) throws -> [Coordinator.Output] {
     let reports = workers.compactMap { answers[$0] }
     answers = [:]
-    let estimate = settings.estimator.estimate(reports.map(weighted))
+    let losses = reports.map(weighted)
+    let estimate = settings.estimator.estimate(losses)
     let rate = plan.learningRate(ofVersion: version + 1)
     var scalars = estimate.scalars
     let clippedCount =
@@ -101,9 +102,14 @@ extension StepCoordinator {
     storage.note(termCount: step.terms.count)
     if isSnapshotDue { storage.noteSnapshot(of: version) }
     tally.add(estimate, reports, clippedCount: clippedCount, at: now)
+    diagnostics.note(
+      GradientDiagnostics.Step(
+        slopes: settings.estimator.slopes(losses), taken: step, learningRate: rate,
+        loss: estimate.loss, droppedCount: estimate.droppedCount, clippedCount: clippedCount))
+    undiagnosedCount += 1
     // What is to be measured comes before the end, if this is it.
     let outputs = evaluation() + (try decide(.committed(step: number, version: version), at: now))
-    return tally.isDue(at: now) ? outputs + [report(at: now)] : outputs
+    return tally.isDue(at: now) ? outputs + report(at: now) : outputs
   }
 
   private func weighted(_ report: LossReport) -> WeightedLosses {
@@ -121,13 +127,21 @@ extension StepCoordinator {
       ? [.evaluate(version: version, adapter)] : []
   }
 
-  private mutating func report(at now: RunTime) -> Coordinator.Output {
-    defer { tally = StepTally(since: now, refusedCount: tally.refusedCount) }
-    return .report(
-      .stepped(
-        tally.report(
-          version: version, learningRate: plan.learningRate(ofVersion: max(1, version)),
-          connectedCount: sessions.all.count, at: now)))
+  private mutating func report(at now: RunTime) -> [Coordinator.Output] {
+    let steps = tally.report(
+      version: version, learningRate: plan.learningRate(ofVersion: max(1, version)),
+      connectedCount: sessions.all.count, at: now)
+    tally = StepTally(since: now, refusedCount: tally.refusedCount)
+    let isWhole = undiagnosedCount >= GradientDiagnostics.windowLength
+    guard isWhole || version == plan.rounds.versionCount else { return [.report(.stepped(steps))] }
+    undiagnosedCount = 0
+    return [
+      .report(.stepped(steps)),
+      .report(
+        .diagnosed(
+          version: version, figures: diagnostics.figures, line: diagnostics.line,
+          isWarning: diagnostics.isWarning)),
+    ]
   }
 }
 

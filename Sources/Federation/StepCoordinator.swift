@@ -36,6 +36,10 @@ public struct StepCoordinator: RunCoordinator {
   /// The losses of the open step.
   var answers: [WorkerID: LossReport] = [:]
   var tally = StepTally()
+  /// What the losses of the last steps say; not part of what is gone on from.
+  var diagnostics: GradientDiagnostics
+  /// How many steps are in it that were not told of.
+  var undiagnosedCount = 0
   var clock: RunClock
   /// When the engine wants to be woken, by the run's time.
   var wantedWake: RunTime?
@@ -115,6 +119,8 @@ public struct StepCoordinator: RunCoordinator {
     storage = recovered.storage
     lastRecord = recovered.lastRecord
     comparedState = recovered.state.comparedDigest
+    diagnostics = GradientDiagnostics(
+      valueCount: settings.movedCount(of: identity.layout), rule: settings.rule)
     clock = RunClock(latest: now)
     engine = try StepEngine(
       rules: plan.stepRules, version: state.chain.version, nextStep: state.nextStep, at: now)

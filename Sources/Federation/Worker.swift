@@ -128,19 +128,30 @@ public struct Worker {
     _ result: TrainingResult, version: Int, in duration: Duration
   ) throws -> [Order] {
     guard let job, job.version == version else { return [] }
-    var feedback = ErrorFeedback(residual: memory.residual)
     // What cannot be compressed is still this job's: its failure is to be reported.
-    let update = try feedback.compress(
-      result.delta, with: plan.updates.upCodec(from: version), seed: seed(ofVersion: version))
+    let (payload, residual) = try encoded(result, version: version)
     self.job = nil
     let pending = WorkerMemory.Pending(
       baseVersion: version, exampleCount: result.exampleCount, loss: result.loss,
       tokenCount: result.tokenCount, nanoseconds: duration.wholeNanoseconds,
-      payload: Payload(update.payload), residual: feedback.residual)
+      payload: Payload(payload), residual: residual)
     memory.pending = pending
     return try remembering() + [
       .send(.contribution(upload(of: pending, in: job.round, after: nil)))
     ]
+  }
+
+  /// What was learned, as it travels, and the residual that it leaves: a walk leaves nothing out.
+  private func encoded(
+    _ result: TrainingResult, version: Int
+  ) throws -> (payload: [UInt8], residual: ParameterVector) {
+    if let walk = result.walk, plan.updates.steps != .asChanges {
+      return (DirectionsUpdate(walks: [walk]).payload(for: layout), memory.residual)
+    }
+    var feedback = ErrorFeedback(residual: memory.residual)
+    let update = try feedback.compress(
+      result.delta, with: plan.updates.upCodec(from: version), seed: seed(ofVersion: version))
+    return (update.payload, feedback.residual)
   }
 
   /// Training failed: the coordinator hears why.
@@ -195,14 +206,17 @@ public struct Worker {
   private func follow(
     _ delivery: AdapterDelivery, from base: Int, _ adapter: inout ParameterVector
   ) throws {
-    let codec = plan.updates.down
-    guard delivery.version - base > 1 else {
-      return adapter.add(try codec.decode(delivery.payload, layout: layout))
-    }
-    for update in try UpdateSequence.updates(
-      in: delivery.payload.bytes(), count: delivery.version - base)
-    {
-      adapter.add(try codec.decode(update, layout: layout))
+    let payload = try delivery.payload.bytes()
+    let updates =
+      delivery.version - base > 1
+      ? try UpdateSequence.updates(in: payload, count: delivery.version - base) : [payload]
+    for update in updates {
+      if plan.updates.steps == .upAndDown, let settings = plan.training.zerothOrder {
+        try settings.walkRules(of: layout).follow(
+          DirectionsUpdate(update, layout: layout), &adapter)
+      } else {
+        adapter.add(try plan.updates.down.decode(update, layout: layout))
+      }
     }
   }
 

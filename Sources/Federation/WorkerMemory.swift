@@ -46,8 +46,9 @@ package struct WorkerMemory: Equatable {
   /// The pending contribution did not count: all that it carried is still to be sent.
   mutating func restore(with codec: UpdateCodec) throws {
     guard let pending else { return }
-    guard codec.needsResidual else {
-      // What other machines of this worker never hear of must not count here either.
+    guard codec.needsResidual, try !DirectionsUpdate.begins(pending.payload) else {
+      // What other machines of this worker never hear of must not count here either. Steps along
+      // directions were right for the version that they were taken from, and are no residual.
       self.pending = nil
       return
     }

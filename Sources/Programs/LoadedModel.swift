@@ -3,8 +3,6 @@ public import Checkpoints
 internal import Digests
 public import Federation
 public import Models
-internal import Randomness
-internal import Rounds
 internal import Synchronization
 public import Tensors
 public import Tokenization
@@ -31,15 +29,18 @@ public struct LoadedModel: Sendable {
   }
 
   /// The examples in a file of JSON lines, by the plan's template and limit.
+  ///
+  /// - Parameter maximumTokens: of an example; nil for the most that any worker's method takes.
   public static func examples(
-    at path: String, for plan: RunPlan, tokenizer: Tokenizer, contextLength: Int
+    at path: String, for plan: RunPlan, tokenizer: Tokenizer, contextLength: Int,
+    maximumTokens: Int? = nil
   ) throws -> ExampleSet {
     let template = try plan.data.map {
       try DataTemplate(prompt: $0.prompt, completion: $0.completion)
     }
     return try ExampleSet(
       DataFile(path: path, template: template), tokenizer: tokenizer,
-      maximumTokens: min(plan.training.maximumTokens, contextLength))
+      maximumTokens: min(maximumTokens ?? plan.training.maximumTokens, contextLength))
   }
 
   /// The base with an adapter as a plan wants it, and as this machine computes it.
@@ -52,10 +53,12 @@ public struct LoadedModel: Sendable {
       base: base.computing(in: plan.arithmetic), lora: plan.adapter)
   }
 
-  func examples(at path: String, for plan: RunPlan) throws -> ExampleSet {
+  func examples(
+    at path: String, for plan: RunPlan, maximumTokens: Int? = nil
+  ) throws -> ExampleSet {
     try Self.examples(
       at: path, for: plan, tokenizer: tokenizer,
-      contextLength: checkpoint.configuration.contextLength)
+      contextLength: checkpoint.configuration.contextLength, maximumTokens: maximumTokens)
   }
 
   /// The frozen weights in fewer bits, made once for the process.
@@ -75,92 +78,6 @@ public struct LoadedModel: Sendable {
     try exported.write(to: folder)
   }
 
-  /// What `worker` can do in a run of `plan`, with the data at `path`.
-  ///
-  /// - Parameters:
-  ///   - threadCount: how many threads compute a step, if there is memory for all of them. What is
-  ///     learned does not depend on it.
-  ///   - memory: the most bytes that a step may take; nil for what the plan says. What is learned
-  ///     does not depend on it.
-  /// - Throws: also when that is too little.
-  public func ability(
-    of worker: String, data path: String, plan: RunPlan, threadCount: Int = 1, memory: Int? = nil
-  ) throws -> WorkerService.Ability {
-    // The plan came from elsewhere, and its sizes are what memory is planned with.
-    try plan.training.check(totalVersions: plan.rounds.versionCount)
-    let model = try adapted(by: plan)
-    let examples = try examples(at: path, for: plan)
-    let memory = try memoryPlan(
-      of: model, examples, plan.training, threadCount: threadCount,
-      budget: memory ?? plan.workerMemory)
-    let seed = plan.seed(of: worker)
-    switch plan.training {
-    case .gradient(let settings):
-      return .learning(
-        try GradientTrainer(
-          model: model, examples: examples, settings: settings,
-          totalVersions: plan.rounds.versionCount, seed: seed, threadCount: memory.threadCount,
-          recomputing: memory.recomputedBlockCount))
-    case .zerothOrder(let settings) where settings.parallelism != nil:
-      return .evaluating(
-        try StepEvaluator(
-          model: model, examples: examples, settings: settings, seed: seed,
-          directions: plan.stepDirections, threadCount: memory.threadCount,
-          adapterCount: memory.adapterCount))
-    case .zerothOrder(let settings):
-      // Each worker has directions of its own: their errors are averaged out with the updates.
-      return .learning(
-        ZerothOrderLearner(
-          try ZerothOrderTrainer(
-            model: model, examples: examples, settings: settings,
-            totalVersions: plan.rounds.versionCount, seed: seed,
-            directions: Directions(of: seed, distribution: settings.distribution),
-            threadCount: memory.threadCount, adapterCount: memory.adapterCount)))
-    }
-  }
-
-  func memoryPlan(
-    of model: AdaptedModel, _ examples: ExampleSet, _ training: TrainingPlan, threadCount: Int,
-    budget: Int?
-  ) throws -> MemoryPlan {
-    let extent = examples.largestBatch(of: training.batchSize).ofParts
-    switch training {
-    case .gradient:
-      return try model.memoryPlan(
-        of: extent, threadCount: threadCount, vectorCount: workerVectorCount,
-        others: programByteCount, budget: budget)
-    case .zerothOrder(let settings):
-      return try model.memoryPlan(
-        ofLossesOf: extent, adapterCount: settings.lossCount, threadCount: threadCount,
-        vectorCount: workerVectorCount, others: programByteCount, budget: budget)
-    }
-  }
-
-  /// What a worker takes for a step on the data at `path`: with so many threads and all that is
-  /// useful kept, and at least.
-  public func memoryPlans(
-    data path: String, plan: RunPlan, threadCount: Int
-  ) throws -> (useful: MemoryPlan, least: MemoryPlan) {
-    let model = try adapted(by: plan)
-    let examples = try examples(at: path, for: plan)
-    let useful = try memoryPlan(
-      of: model, examples, plan.training, threadCount: threadCount, budget: nil)
-    let extent = examples.largestBatch(of: plan.training.batchSize).ofParts
-    switch plan.training {
-    case .gradient:
-      return (
-        useful,
-        model.leastMemoryPlan(of: extent, vectorCount: workerVectorCount, others: programByteCount)
-      )
-    case .zerothOrder:
-      return (
-        useful,
-        model.leastMemoryPlan(
-          ofLossesOf: extent, vectorCount: workerVectorCount, others: programByteCount)
-      )
-    }
-  }
-
   /// Measures adapters of `plan` on the data at `path`.
   public func evaluation(
     data path: String, plan: RunPlan
@@ -173,14 +90,7 @@ public struct LoadedModel: Sendable {
   }
 }
 
-/// The vectors as large as the adapter that a worker has in a step: the model's start, the round's,
-/// the adapter, its gradient and two moments; the last update, its residual, and the one before.
-private let workerVectorCount = 9
-
 extension RunPlan {
-  /// Where the randomness of a worker starts.
-  func seed(of worker: String) -> Seed { Seed(seed).derived("worker/\(worker)") }
-
   /// What this machine multiplies frozen weights in, in such a run.
   public var arithmetic: ProductArithmetic { ProductArithmetic(compute ?? training.precision) }
 }

@@ -3,6 +3,7 @@ internal import Federation
 internal import Foundation
 internal import Network
 internal import RunFiles
+internal import Training
 
 /// The coordinator and the workers of a run file as processes of this machine.
 public struct LocalFleet: Sendable {
@@ -43,7 +44,8 @@ public struct LocalFleet: Sendable {
           try identity(of: worker.name, at: address) + [
             "--model", file.model, "--data", worker.data, "--state", "\(folder)/workers",
             "--threads", "\(file.threadCount ?? processorCount)",
-          ], log: "\(folder)/\(worker.name).log"))
+          ] + (worker.method.map { ["--method", $0.rawValue] } ?? []),
+          log: "\(folder)/\(worker.name).log"))
     }
     try await wait(for: coordinator, named: "the coordinator")
     // A worker that missed the last message would look for its coordinator for an hour.

@@ -6,6 +6,7 @@ public import Logging
 public import Models
 public import Network
 public import RunFiles
+public import Training
 
 extension ByteSize: ExpressibleByArgument {
   /// For the parser.
@@ -15,6 +16,8 @@ extension ByteSize: ExpressibleByArgument {
 extension ComputeMode: ExpressibleByArgument {}
 
 extension Quantization: ExpressibleByArgument {}
+
+extension TrainingMethod: ExpressibleByArgument {}
 
 /// The run file and what is changed in it.
 public struct RunFileOptions: ParsableArguments {

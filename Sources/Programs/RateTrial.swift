@@ -33,10 +33,11 @@ public struct RateTrial: Sendable {
   /// - Throws: when there is no such worker, or when the run does not learn by losses alone.
   public init(_ file: RunFile, worker: String?, rates: [Double]?, stepCount: Int) throws {
     let plan = file.plan
-    guard case .zerothOrder(let settings) = plan.training else {
+    guard let given = plan.training.zerothOrder else {
       throw InputError(
         "the run file trains by gradients; rates are tried for 'training: {method: zeroth-order}'")
     }
+    let settings = given.byOneWorker(of: plan.rounds.cohortSize)
     let names = file.workers.map(\.name)
     guard let site = file.workers.first(where: { $0.name == worker ?? names.first }) else {
       throw InputError(
@@ -46,8 +47,11 @@ public struct RateTrial: Sendable {
     self.worker = site.name
     self.stepCount = stepCount
     self.rates = rates ?? RateLadder.rates(around: settings.learningRate)
+    guard let id = WorkerID(rawValue: site.name) else {
+      throw InputError("'\(site.name)' is not a worker's name")
+    }
     ladder = try LoadedModel(path: file.model).rateLadder(
-      for: site.name, data: site.data, heldOut: file.validation?.data, plan: plan,
+      for: id, data: site.data, heldOut: file.validation?.data, plan: plan,
       settings: settings, stepCount: stepCount, threadCount: file.threadCount ?? processorCount)
   }
 
@@ -74,19 +78,32 @@ public struct RateTrial: Sendable {
 extension LoadedModel {
   /// Learning rates for what `worker` learns in a run of `plan`, from the data at `path`.
   func rateLadder(
-    for worker: String, data path: String, heldOut: String?, plan: RunPlan,
+    for worker: WorkerID, data path: String, heldOut: String?, plan: RunPlan,
     settings: ZerothOrderTraining, stepCount: Int, threadCount: Int
   ) throws -> RateLadder {
-    try plan.training.check(totalVersions: plan.rounds.versionCount)
+    try settings.check(totalVersions: plan.rounds.versionCount)
     let model = try adapted(by: plan)
-    let examples = try examples(at: path, for: plan)
-    let memory = try memoryPlan(
-      of: model, examples, plan.training, threadCount: threadCount, budget: plan.workerMemory)
+    let examples = try examples(at: path, for: plan, maximumTokens: settings.maximumTokens)
+    let memory = try WorkerTask(settings: .zerothOrder(settings), examples: examples)
+      .memoryPlan(of: model, threadCount: threadCount, budget: plan.workerMemory)
     return try RateLadder(
       model: model, examples: examples,
       heldOut: heldOut.map { try self.examples(at: $0, for: plan) },
       settings: settings, stepCount: stepCount, seed: plan.seed(of: worker),
       threadCount: memory.threadCount, adapterCount: memory.adapterCount)
+  }
+}
+
+extension ZerothOrderTraining {
+  /// The same training by one worker, which takes by itself the queries of a step that so many take
+  /// together: rates are then about those of the run.
+  fileprivate func byOneWorker(of workerCount: Int) -> ZerothOrderTraining {
+    guard let parallelism else { return self }
+    let groupSize = min(parallelism.groupSize, workerCount)
+    var settings = self
+    settings.parallelism = nil
+    settings.queryCount *= (workerCount + groupSize - 1) / groupSize
+    return settings
   }
 }
 

@@ -55,6 +55,8 @@ func line(for event: RunEvent, _ summary: RunTally) -> String? {
       + "\(fixed(Double(commit.tokenCount) / max(commit.seconds, 1e-9), 0)) tokens/s  "
       + "\(fixed(commit.seconds, 1)) s"
   case .stepped(let steps): line(for: steps, of: summary.versionCount)
+  case .diagnosed(let version, _, let line, let isWarning):
+    "\(isWarning ? "warning: " : "")up to version \(version): \(line)"
   case .failed(let round, let reason): "round \(round) failed: \(reason)"
   case .evaluated(let version, let loss, let accuracy, let count):
     "version \(version) on \(count) held-out tokens: loss \(fixed(loss, 4))"

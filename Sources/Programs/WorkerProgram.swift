@@ -8,6 +8,7 @@ public import Messages
 internal import Network
 public import Rounds
 internal import Tensors
+public import Training
 
 /// A worker with its model and data.
 public struct WorkerProgram: Sendable {
@@ -17,6 +18,7 @@ public struct WorkerProgram: Sendable {
   private let memory: DurableFile?
   private let threadCount: Int
   private let memoryLimit: Int?
+  private let method: TrainingMethod?
   private let log: Logger
 
   /// A worker called `id`.
@@ -26,10 +28,12 @@ public struct WorkerProgram: Sendable {
   ///   - stateFolder: where it remembers what its messages left out; nil to forget.
   ///   - threadCount: how many threads compute a step of training.
   ///   - memoryLimit: the most bytes that a step of training may take; nil for as many as are useful.
+  ///   - method: how it learns in a mixed run; nil for what its memory allows.
   public init(
     id: WorkerID, model: LoadedModel, data: String, stateFolder: String?,
-    threadCount: Int = 1, memoryLimit: Int? = nil, log: Logger
+    threadCount: Int = 1, memoryLimit: Int? = nil, method: TrainingMethod? = nil, log: Logger
   ) throws {
+    self.method = method
     self.threadCount = threadCount
     self.memoryLimit = memoryLimit
     self.id = id
@@ -53,7 +57,7 @@ public struct WorkerProgram: Sendable {
   /// A worker that is called what its certificate, at `certificate`, says.
   public init(
     certificate: String, model: LoadedModel, data: String, stateFolder: String?,
-    threadCount: Int = 1, memoryLimit: Int? = nil, log: Logger
+    threadCount: Int = 1, memoryLimit: Int? = nil, method: TrainingMethod? = nil, log: Logger
   ) throws {
     let name = try CertificateSummary(path: certificate).name
     guard let id = WorkerID(rawValue: name) else {
@@ -61,7 +65,7 @@ public struct WorkerProgram: Sendable {
     }
     try self.init(
       id: id, model: model, data: data, stateFolder: stateFolder, threadCount: threadCount,
-      memoryLimit: memoryLimit, log: log)
+      memoryLimit: memoryLimit, method: method, log: log)
   }
 
   /// Works until the run is over.
@@ -76,7 +80,7 @@ public struct WorkerProgram: Sendable {
         id: id, model: model.checkpoint.digest(),
         memoryByteCount: ProcessInfo.processInfo.physicalMemory,
         coreCount: ProcessInfo.processInfo.activeProcessorCount, memory: memory,
-        prepare: { [id, model, data, threadCount, memoryLimit, log] plan in
+        prepare: { [id, model, data, threadCount, memoryLimit, method, log] plan in
           let arithmetic = plan.arithmetic
           log.log(
             level: arithmetic == .bfloat16(nil) ? .warning : .notice,
@@ -86,12 +90,24 @@ public struct WorkerProgram: Sendable {
               "this processor's unit for bfloat16 computes wrongly and is not used",
               metadata: ["unit": "\(unit.rawValue)"])
           }
-          return try model.ability(
-            of: id.rawValue, data: data, plan: plan, threadCount: threadCount,
+          let (ability, own) = try model.ability(
+            of: id, data: data, plan: plan, method: method, threadCount: threadCount,
             memory: memoryLimit)
+          log.notice(
+            own == .gradient ? "learning by gradients" : "learning by losses alone",
+            metadata: ["chosen by": "\(plan.training.chooser(asked: method))"])
+          return ability
         }),
       transport: transport, pool: pool, seed: UInt64(ProcessInfo.processInfo.processIdentifier),
       givingUpAfter: limit, log: log)
     return try await service.run()
+  }
+}
+
+extension TrainingPlan {
+  /// What decided how a worker learns that was asked to do so by `method`.
+  fileprivate func chooser(asked method: TrainingMethod?) -> String {
+    guard gradient != nil, zerothOrder != nil else { return "the run" }
+    return method == nil ? "its memory" : "the worker"
   }
 }

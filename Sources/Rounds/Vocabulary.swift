@@ -11,6 +11,7 @@ public import Digests
 //   contribution  what a worker gives to a round: the digest of a payload and its weight
 //   payload       encoded bytes of an update
 //   update        what was learned: a change of the adapter
+//   walk          an update as the steps along random directions that make the change
 //   commit        the step from one version to the next, journalled before anyone hears of it
 
 /// The name of a run: letters, digits, `-`, `_` and `.`, at most 64.

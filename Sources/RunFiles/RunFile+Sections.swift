@@ -5,7 +5,6 @@ internal import Models
 internal import Randomness
 internal import Rounds
 internal import Training
-internal import Updates
 internal import Yams
 
 extension Section {
@@ -17,21 +16,31 @@ extension Section {
     }
     let seed = UInt64(try integer("seed", 0, in: 0...Int.max))
     let training = try training()
-    if training.isBySteps, has("updates") {
-      throw .badValue(
-        key: "updates", value: "there",
-        expected: "no such section with 'training.parallel': "
-          + "losses travel, not updates")
-    }
+    try check(training)
     return RunPlan(
       run: run, seed: seed, adapter: try adapter(seed: seed), data: try data(),
-      training: training, updates: try updates(), rounds: try rounds(bySteps: training.isBySteps),
+      training: training, updates: try updates(for: training),
+      rounds: try rounds(bySteps: training.isBySteps),
       compute: try choice(
         "compute", nil, from: [("auto", nil)] + ComputeMode.allCases.map { ($0.rawValue, $0) }),
       quantization: try choice(
         "quantize", nil,
         from: [("none", nil)] + Quantization.allCases.map { ($0.rawValue, $0) }),
       workerMemory: try byteCount("memory"))
+  }
+
+  /// Refuses what has no meaning where losses travel, or where only some workers learn by them.
+  private func check(_ training: TrainingPlan) throws(RunFileError) {
+    if training.isBySteps, has("updates") {
+      throw .badValue(
+        key: "updates", value: "there",
+        expected: "no such section with 'training.parallel': losses travel, not updates")
+    }
+    if case .mixed(_, let settings) = training, settings.parallelism != nil {
+      throw .badValue(
+        key: "training.zeroth-order.parallel", value: "there",
+        expected: "no such key in a mixed run, whose workers send what they learned")
+    }
   }
 
   private func adapter(seed: UInt64) throws(RunFileError) -> LoRAConfiguration {
@@ -65,55 +74,6 @@ extension Section {
     return DataPlan(
       prompt: try section.required("prompt", "the template of the prompt, as 'Q: {question}'"),
       completion: try section.required("completion", "the template of the completion"))
-  }
-
-  private func updates() throws(RunFileError) -> UpdatePlan {
-    let section = try section("updates", known: ["up", "opening", "down", "server"])
-    let up = try section.codec("up", known: ["memory"], standard: "ternary")
-    let opening = try section.codec("opening", known: ["versions", "memory"], standard: "ternary")
-    let openingCount = try section.section("opening", known: codecKeys + ["versions", "memory"])
-      .integer("versions", 0, in: 0...1_000_000)
-    return UpdatePlan(
-      up: up, opening: opening, openingVersionCount: openingCount,
-      down: try section.codec("down", known: [], standard: "dense"),
-      server: try section.serverRule())
-  }
-
-  private func codec(
-    _ key: String, known: [String], standard: String
-  ) throws(RunFileError) -> UpdateCodec {
-    let section = try section(key, known: codecKeys + known)
-    let density = try section.number("density", 0.05, in: 1e-6...1)
-    let remembers =
-      try known.contains("memory")
-      ? section.choice("memory", true, from: [("residual", true), ("none", false)]) : true
-    let ternary =
-      remembers ? UpdateCodec.ternary(density: density) : .stochasticTernary(density: density)
-    return try section.choice(
-      "codec", standard == "dense" ? .dense : ternary,
-      from: [("dense", .dense), ("ternary", ternary)])
-  }
-
-  private func serverRule() throws(RunFileError) -> ServerOptimizerRule {
-    let section = try section(
-      "server", known: ["optimizer", "learning-rate", "momentum", "beta1", "beta2", "tau"])
-    let isAdaptive = try section.string("optimizer").map { $0 != "sgd" } ?? false
-    let rate = try section.number("learning-rate", isAdaptive ? 0.01 : 1, in: 1e-12...1e6)
-    let beta1 = try section.number("beta1", 0.9, in: 0...0.999999)
-    let beta2 = try section.number("beta2", 0.99, in: 0...0.999999)
-    let tau = try section.number("tau", 1e-3, in: 1e-12...1e3)
-    return try section.choice(
-      "optimizer",
-      .sgd(learningRate: rate, momentum: try section.number("momentum", 0, in: 0...0.999999)),
-      from: [
-        (
-          "sgd",
-          .sgd(learningRate: rate, momentum: try section.number("momentum", 0, in: 0...0.999999))
-        ),
-        ("adam", .adam(learningRate: rate, beta1: beta1, beta2: beta2, tau: tau)),
-        ("yogi", .yogi(learningRate: rate, beta1: beta1, beta2: beta2, tau: tau)),
-        ("adagrad", .adagrad(learningRate: rate, tau: tau)),
-      ])
   }
 
   private func rounds(bySteps: Bool) throws(RunFileError) -> RoundRules {
@@ -157,10 +117,12 @@ extension Section {
       heartbeat: try section.duration("heartbeat", .seconds(2)))
   }
 
-  func workerSites(in folder: String) throws(RunFileError) -> [RunFile.WorkerSite] {
+  func workerSites(
+    in folder: String, for training: TrainingPlan
+  ) throws(RunFileError) -> [RunFile.WorkerSite] {
     var sites: [RunFile.WorkerSite] = []
     for (index, node) in try list("workers").enumerated() {
-      let section = try Section(node, path: "workers.\(index)", known: ["name", "data"])
+      let section = try Section(node, path: "workers.\(index)", known: ["name", "data", "method"])
       let name = try section.required("name", "the worker's name")
       guard WorkerID(rawValue: name) != nil, !sites.contains(where: { $0.name == name }) else {
         throw .badValue(
@@ -170,10 +132,9 @@ extension Section {
       sites.append(
         RunFile.WorkerSite(
           name: name,
-          data: resolve(try section.required("data", "a file of JSON lines"), in: folder)))
+          data: resolve(try section.required("data", "a file of JSON lines"), in: folder),
+          method: try section.workerMethod(in: training)))
     }
     return sites
   }
 }
-
-private let codecKeys = ["codec", "density"]

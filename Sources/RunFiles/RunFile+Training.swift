@@ -7,15 +7,24 @@ internal import Updates
 extension Section {
   /// The section `training`, whose keys depend on its method.
   func training() throws(RunFileError) -> TrainingPlan {
-    let any = try section("training", known: gradientKeys + zerothOrderKeys)
-    let isZerothOrder = try any.choice(
-      "method", false, from: [("gradient", false), ("zeroth-order", true)])
-    return isZerothOrder
-      ? .zerothOrder(try zerothOrderTraining()) : .gradient(try gradientTraining())
+    let any = try section(
+      "training", known: ["method"] + gradientKeys + zerothOrderKeys + mixedKeys)
+    switch try any.choice("method", .gradient, from: methods) {
+    case .gradient:
+      let section = try section("training", known: ["method"] + gradientKeys)
+      return .gradient(try gradientTraining(section))
+    case .zerothOrder:
+      let section = try section("training", known: ["method"] + zerothOrderKeys)
+      return .zerothOrder(try zerothOrderTraining(section))
+    case .mixed:
+      let both = try section("training", known: ["method"] + mixedKeys)
+      return .mixed(
+        gradient: try gradientTraining(both.section("gradient", known: gradientKeys)),
+        zerothOrder: try zerothOrderTraining(both.section("zeroth-order", known: zerothOrderKeys)))
+    }
   }
 
-  private func gradientTraining() throws(RunFileError) -> GradientTraining {
-    let section = try section("training", known: gradientKeys)
+  private func gradientTraining(_ section: Section) throws(RunFileError) -> GradientTraining {
     let clip = try section.number("gradient-clip", 1, in: 0...1e6)
     return GradientTraining(
       localSteps: try section.integer("local-steps", 4, in: 1...1_000_000),
@@ -32,8 +41,9 @@ extension Section {
       maximumTokens: try section.integer("maximum-tokens", 512, in: 2...1_048_576))
   }
 
-  private func zerothOrderTraining() throws(RunFileError) -> ZerothOrderTraining {
-    let section = try section("training", known: zerothOrderKeys)
+  private func zerothOrderTraining(
+    _ section: Section
+  ) throws(RunFileError) -> ZerothOrderTraining {
     let usual = ZerothOrderTraining()
     let truth = [("true", true), ("false", false)]
     let kind = try section.choice(
@@ -97,13 +107,24 @@ extension Section {
   }
 }
 
+private enum Method {
+  case gradient, zerothOrder, mixed
+}
+
+private let methods: [(String, Method)] = [
+  ("gradient", .gradient), ("zeroth-order", .zerothOrder), ("mixed", .mixed),
+]
+
+/// Each has the keys of its method.
+private let mixedKeys = ["gradient", "zeroth-order"]
+
 private let gradientKeys = [
-  "method", "local-steps", "batch-size", "learning-rate", "warmup", "schedule", "weight-decay",
+  "local-steps", "batch-size", "learning-rate", "warmup", "schedule", "weight-decay",
   "beta1", "beta2", "epsilon", "gradient-clip", "maximum-tokens",
 ]
 
 private let zerothOrderKeys = [
-  "method", "local-steps", "batch-size", "queries", "learning-rate", "schedule", "perturbation",
+  "local-steps", "batch-size", "queries", "learning-rate", "schedule", "perturbation",
   "estimator", "rule", "beta1", "beta2", "epsilon", "conservative", "clip", "distribution",
   "factors", "parallel", "shares", "maximum-tokens",
 ]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Federation
 internal import FoundationEssentials
+public import Training
 internal import Yams
 
 /// A run as its file describes it: the plan that everybody shares, and what this site adds.
@@ -51,6 +52,8 @@ public struct RunFile: Sendable {
     public let name: String
     /// Its data: a file of JSON lines.
     public let data: String
+    /// How it learns in a mixed run; nil where its memory decides.
+    public let method: TrainingMethod?
   }
 
   /// Reads the file at `path`, with `overrides` of the form `a.b=c` put into it.
@@ -85,7 +88,7 @@ public struct RunFile: Sendable {
       try file.required("model", "the checkpoint, a folder or a GGUF file"), in: folder)
     validation = try file.validation(in: folder)
     coordinator = try file.coordinatorSite(in: folder)
-    workers = try file.workerSites(in: folder)
+    workers = try file.workerSites(in: folder, for: plan.training)
     threadCount =
       file.has("threads") ? try file.integer("threads", 1, in: 1...1024) : nil
   }

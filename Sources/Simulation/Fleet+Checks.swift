@@ -72,8 +72,9 @@ extension Fleet {
       workers[index].sentPayloads.contains(contribution.payload),
       let payload = log.payloads[contribution.payload]
     else { return }
-    let codec = scenario.plan.updates.upCodec(from: contribution.baseVersion)
-    countedSums[index].add(try codec.decode(payload, layout: scenario.layout).values)
+    let change = try scenario.change(
+      in: payload.bytes(), of: index, from: contribution.baseVersion)
+    countedSums[index].add(change.values)
   }
 
   /// What a worker has learned is what was counted of it and what it has still to say.
@@ -87,8 +88,12 @@ extension Fleet {
         inspection.residual.values.allSatisfy { $0 == 0 },
         "\(one.id) remembers something that no other machine of its name would")
     }
-    // What a codec without memory leaves out is made good by chance alone.
-    guard one.isAccountable, remember == [true, true] else { return }
+    if scenario.walks(index) {
+      try require(inspection.residual.isZero, "\(one.id) remembers something of its walks")
+    }
+    // What a codec without memory leaves out is made good by chance alone, and a walk that did not
+    // count by nothing.
+    guard one.isAccountable, remember == [true, true], !scenario.walks(index) else { return }
     var rest = Ledger(count: scenario.layout.count)
     if let pending = inspection.pending {
       rest.add(pending.residual.values)

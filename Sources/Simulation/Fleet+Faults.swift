@@ -86,17 +86,16 @@ extension Fleet {
     with upload: Upload, _ index: Int
   ) throws -> [WorkerMessage] {
     var uploads: [Upload] = []
-    let codec = scenario.plan.updates.upCodec(from: upload.contribution.baseVersion)
     if strikes(.duplicate) { uploads.append(upload) }
     if strikes(.replay), !workers[index].sent.isEmpty {
       uploads.append(pick(workers[index].sent, &random))
     }
-    if strikes(.corruption) { uploads.append(try corrupted(upload, codec)) }
-    if strikes(.nonFinite) { uploads.append(try nonFinite(upload, codec)) }
+    if strikes(.corruption) { uploads.append(try corrupted(upload, index)) }
+    if strikes(.nonFinite) { uploads.append(try nonFinite(upload, index)) }
     if strikes(.weightless) { uploads.append(upload.with(exampleCount: 0)) }
     if strikes(.misplaced) { uploads.append(misplaced(upload)) }
     for fault in [Fault.forgery, .absurdity] where strikes(fault) {
-      if let forged = forged(upload, codec, bound: fault == .forgery ? 10 : 3e38) {
+      if let forged = forged(upload, index, bound: fault == .forgery ? 10 : 3e38) {
         uploads.append(forged)
       }
     }
@@ -108,23 +107,26 @@ extension Fleet {
 
   /// Other bytes, with the digest of the right ones or of themselves; nothing that can be read.
   private mutating func corrupted(
-    _ upload: Upload, _ codec: UpdateCodec
+    _ upload: Upload, _ index: Int
   ) throws -> Upload {
     var bytes = try upload.payload.bytes()
     let place = random.integer(below: bytes.count)
     bytes[place] ^= UInt8(1 << random.integer(below: 8))
     if coin() { return upload.with(payload: bytes) }
     if coin() { bytes = Array(bytes.prefix(place)) }
-    let isReadable = (try? codec.decode(bytes, layout: scenario.layout)) != nil
+    let version = upload.contribution.baseVersion
+    let isReadable = (try? scenario.change(in: bytes, of: index, from: version)) != nil
     return upload.with(payload: bytes, digest: isReadable ? nil : Digest(of: bytes))
   }
 
   /// A number that is not finite where there was a value, or the scale of values.
   private mutating func nonFinite(
-    _ upload: Upload, _ codec: UpdateCodec
+    _ upload: Upload, _ index: Int
   ) throws -> Upload {
-    // proto/README.md has the layout: 40 bytes of header, 20 of the first section's.
-    let place = codec == .dense ? 60 : 52
+    // proto/README.md has the layout: 40 bytes of header, and 20 of the first section's or 16 before
+    // a walk's first coefficient.
+    let codec = scenario.plan.updates.upCodec(from: upload.contribution.baseVersion)
+    let place = scenario.walks(index) ? 56 : codec == .dense ? 60 : 52
     guard upload.payload.byteCount >= place + 4 else { return upload }
     var bytes = try upload.payload.bytes()
     let pattern = pick([Float.nan, .infinity, -.infinity], &random).bitPattern
@@ -143,13 +145,24 @@ extension Fleet {
       : upload.with(baseVersion: max(0, contribution.baseVersion + shift))
   }
 
-  private mutating func forged(_ upload: Upload, _ codec: UpdateCodec, bound: Float) -> Upload? {
+  private mutating func forged(_ upload: Upload, _ index: Int, bound: Float) -> Upload? {
+    let version = upload.contribution.baseVersion
+    let scenario = scenario
+    if scenario.walks(index) {
+      let walk = scenario.walk(of: index, from: version) { _ in random.uniform(bound: bound) }
+      return forged(upload, DirectionsUpdate(walks: [walk]).payload(for: scenario.layout))
+    }
+    let codec = scenario.plan.updates.upCodec(from: version)
     var vector = ParameterVector(zerosOf: scenario.layout)
     for index in vector.values.indices { vector.values[index] = random.uniform(bound: bound) }
     guard let payload = try? codec.encode(vector, seed: Seed(0)).payload else {
       return nil
     }
-    return upload.with(
+    return forged(upload, payload)
+  }
+
+  private mutating func forged(_ upload: Upload, _ payload: [UInt8]) -> Upload {
+    upload.with(
       payload: payload, digest: Digest(of: payload),
       exampleCount: pick([1, 1_000, 1 << 53 - 1], &random))
   }

@@ -161,7 +161,8 @@ extension Fleet {
     if isFailure {
       return try obey(index) { $0.failed(version: job.version, reason: "out of memory") }
     }
-    let result = pretendedTraining(of: index, from: job.start)
+    let result = pretendedLearning(
+      of: index, from: job.start, version: job.version, in: scenario)
     let duration = Duration.nanoseconds(now - began)
     try obey(index, learning: (job.version, result.delta)) {
       try $0.trained(result, version: job.version, in: duration)

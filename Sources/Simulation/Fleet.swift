@@ -86,7 +86,7 @@ struct Fleet {
     }
     firstEngine = beginning.engine
     countedSums = workers.map { _ in Ledger(count: scenario.layout.count) }
-    oracle = Oracle(plan: plan.updates, initialAdapter: scenario.initialAdapter)
+    oracle = Oracle(scenario)
     undisturbed = scenario.isComparable ? try Oracle.undisturbed(scenario) : nil
     add(.startCoordinator(life: 0), after: 0)
     for worker in workers.indices {

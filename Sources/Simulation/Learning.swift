@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Federation
+internal import Files
 internal import Rounds
 internal import Tensors
 internal import Training
+internal import Updates
 
 /// What a worker learns: a pull of each parameter towards a value of the worker's own.
 ///
@@ -16,6 +18,50 @@ func pretendedTraining(of worker: Int, from start: ParameterVector) -> TrainingR
   }
   return TrainingResult(
     delta: delta, exampleCount: worker * 10 + 7, tokenCount: 100, loss: Double(pull))
+}
+
+/// What a worker learns in a scenario: the pull, or steps whose lengths depend on it.
+func pretendedLearning(
+  of worker: Int, from start: ParameterVector, version: Int, in scenario: Scenario
+) -> TrainingResult {
+  let pull = pretendedTraining(of: worker, from: start)
+  guard scenario.walks(worker), let rules = scenario.walkRules else { return pull }
+  let walk = scenario.walk(of: worker, from: version) { place in
+    0.1 * pull.delta.values[place % pull.delta.values.count]
+  }
+  return TrainingResult(
+    delta: rules.change(by: walk, layout: start.layout), exampleCount: pull.exampleCount,
+    tokenCount: pull.tokenCount, loss: pull.loss, walk: walk)
+}
+
+extension Scenario {
+  /// A walk that a worker may have taken from a version.
+  ///
+  /// - Parameter coefficient: of each term, counted through all steps.
+  func walk(of worker: Int, from version: Int, coefficient: (Int) -> Float) -> Walk {
+    guard let rules = walkRules else { preconditionFailure("a walk in a run without any") }
+    let directions = plan.directions(of: workers[worker], drawnFrom: rules.distribution)
+    let steps = (0..<rules.stepCount).map { step in
+      DirectionStep(
+        step: UInt32(version * rules.stepCount + step),
+        terms: (0..<rules.queryCount).map { query in
+          DirectionTerm(
+            query: UInt32(query), coefficient: coefficient(step * rules.queryCount + query))
+        })
+    }
+    return Walk(key: directions.key, steps: steps)
+  }
+
+  /// What a payload of a worker changes, if it can be read as one from `version`.
+  func change(in payload: [UInt8], of worker: Int, from version: Int) throws -> ParameterVector {
+    guard walks(worker), let rules = walkRules else {
+      return try plan.updates.upCodec(from: version).decode(payload, layout: layout)
+    }
+    let directions = plan.directions(of: workers[worker], drawnFrom: rules.distribution)
+    let walk = try rules.walk(
+      in: Payload(payload), along: directions.key, from: version, layout: layout)
+    return rules.change(by: walk, layout: layout)
+  }
 }
 
 /// What one worker has learned so far, summed up, to hold against what was counted.

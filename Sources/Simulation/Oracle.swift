@@ -10,6 +10,7 @@ internal import Updates
 /// What the adapter must be, computed again from the contributions alone and as plainly as can be.
 struct Oracle {
   private let plan: UpdatePlan
+  private let walkRules: WalkRules?
   private(set) var adapter: ParameterVector
   private(set) var replica: ParameterVector
   private var first: [Double]
@@ -20,8 +21,10 @@ struct Oracle {
 
   var version: Int { adapters.count - 1 }
 
-  init(plan: UpdatePlan, initialAdapter: ParameterVector) {
-    self.plan = plan
+  init(_ scenario: Scenario) {
+    let initialAdapter = scenario.initialAdapter
+    plan = scenario.plan.updates
+    walkRules = scenario.walkRules
     adapter = initialAdapter
     replica = initialAdapter
     adapters = [initialAdapter.digest]
@@ -42,18 +45,22 @@ struct Oracle {
   mutating func commit(
     _ contributions: [(contribution: Contribution, payload: [UInt8])]
   ) throws {
-    let codec = plan.upCodec(from: version)
-    var sums = [Double](repeating: 0, count: adapter.values.count)
-    var total = 0.0
-    for (contribution, payload) in contributions.sorted(by: {
-      $0.contribution.worker < $1.contribution.worker
-    }) {
-      let update = try codec.decode(payload, layout: adapter.layout).values
-      let weight = Double(contribution.exampleCount)
-      total += weight
-      for index in sums.indices { sums[index] += weight * Double(update[index]) }
+    let sorted = contributions.sorted { $0.contribution.worker < $1.contribution.worker }
+    let walks = try sorted.map { try walk(in: $0.payload) }
+    let weights = sorted.map { Double($0.contribution.exampleCount) }
+    if plan.steps == .upAndDown {
+      follow(walks, weights)
+    } else {
+      let codec = plan.upCodec(from: version)
+      let changes = try zip(sorted, walks).map { one, walk in
+        walk == nil ? try codec.decode(one.payload, layout: adapter.layout) : nil
+      }
+      let both = [mean(of: changes, weights), mean(of: walks.map(change), weights)]
+      for index in adapter.values.indices {
+        let delta = both.compactMap { $0?[index] }.reduce(0, +)
+        step(index, along: Double(delta))
+      }
     }
-    for index in sums.indices { step(index, along: Double(Float(sums[index] / total))) }
     if plan.down == .dense {
       replica = adapter
     } else {
@@ -65,6 +72,51 @@ struct Oracle {
     }
     adapters.append(adapter.digest)
     replicas.append(replica.digest)
+  }
+
+  /// The walk in a payload that has one.
+  private func walk(in payload: [UInt8]) throws -> Walk? {
+    guard walkRules != nil, payload.starts(with: Array("TRND".utf8)) else { return nil }
+    return try DirectionsUpdate(payload, layout: adapter.layout).walks[0]
+  }
+
+  /// What a walk changes, step by step from zero.
+  private func change(by walk: Walk?) -> ParameterVector? {
+    guard let walk else { return nil }
+    var change = ParameterVector(zerosOf: adapter.layout)
+    add(walk, times: nil, to: &change)
+    return change
+  }
+
+  /// The weighted mean of those that are there; nil if none is.
+  private func mean(of changes: [ParameterVector?], _ weights: [Double]) -> [Float]? {
+    var sums = [Double](repeating: 0, count: adapter.values.count)
+    var total = 0.0
+    for case (let change?, let weight) in zip(changes, weights) {
+      total += weight
+      for index in sums.indices { sums[index] += weight * Double(change.values[index]) }
+    }
+    return total > 0 ? sums.map { Float($0 / total) } : nil
+  }
+
+  /// Takes all steps of walks, each as long as its share and the server's rate make it.
+  private mutating func follow(_ walks: [Walk?], _ weights: [Double]) {
+    guard case .sgd(let rate, _) = plan.server else { return }
+    let total = weights.reduce(0, +)
+    for case (let walk?, let weight) in zip(walks, weights) {
+      add(walk, times: rate * (weight / total), to: &adapter)
+    }
+  }
+
+  private func add(_ walk: Walk, times factor: Double?, to vector: inout ParameterVector) {
+    let directions = Directions(key: walk.key)
+    for step in walk.steps {
+      for term in step.terms {
+        vector.add(
+          directions.direction(step: step.step, query: term.query),
+          times: factor.map { Float(Double(term.coefficient) * $0) } ?? term.coefficient)
+      }
+    }
   }
 
   /// One element's step, by the formulas of ``ServerOptimizerRule``, written a second time.
@@ -98,15 +150,20 @@ extension Oracle {
   /// The undisturbed run: each version of what every worker learns from the one before.
   static func undisturbed(_ scenario: Scenario) throws -> Oracle {
     let updates = scenario.plan.updates
-    var oracle = Oracle(plan: updates, initialAdapter: scenario.initialAdapter)
+    var oracle = Oracle(scenario)
     var feedbacks = scenario.workers.map { _ in ErrorFeedback(layout: scenario.layout) }
     for version in 0..<scenario.plan.rounds.versionCount {
       let contributions = try scenario.workers.enumerated().map { index, worker in
-        let result = pretendedTraining(of: index, from: oracle.replica)
-        let payload = try feedbacks[index].compress(
-          result.delta, with: updates.upCodec(from: version),
-          seed: Seed(scenario.plan.seed).derived("update of \(worker)", UInt64(version))
-        ).payload
+        let result = pretendedLearning(
+          of: index, from: oracle.replica, version: version, in: scenario)
+        let payload =
+          try result.walk.map {
+            DirectionsUpdate(walks: [$0]).payload(for: scenario.layout)
+          }
+          ?? feedbacks[index].compress(
+            result.delta, with: updates.upCodec(from: version),
+            seed: Seed(scenario.plan.seed).derived("update of \(worker)", UInt64(version))
+          ).payload
         let contribution = Contribution(
           round: 1, baseVersion: version, worker: worker, payload: Digest(of: payload),
           exampleCount: result.exampleCount)

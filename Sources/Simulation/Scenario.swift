@@ -15,6 +15,8 @@ struct Scenario {
   let layout: ParameterLayout
   let initialAdapter: ParameterVector
   let workers: [WorkerID]
+  /// What walks are made by; nil in a run that has none.
+  let walkRules: WalkRules?
   /// When faults end, in nanoseconds.
   let faultsUntil: Int64
   /// Each kind of fault happens once in so many chances; 0 is never.
@@ -44,11 +46,13 @@ struct Scenario {
       initial.values[index] = random.uniform(bound: bound)
     }
     initialAdapter = initial
-    plan = Self.plan(
-      seed: seed,
-      rounds: Self.rules(
-        workerCount: workerCount, isComparable: isComparable, mayFail: mayFail, &random),
-      updates: Self.updates(&random, seed: seed))
+    let rules = Self.rules(
+      workerCount: workerCount, isComparable: isComparable, mayFail: mayFail, &random)
+    var updates = Self.updates(&random, seed: seed)
+    let training = Self.training(seed: seed, &updates)
+    plan = Self.plan(seed: seed, rounds: rules, updates: updates, training: training)
+    walkRules =
+      updates.steps == .asChanges ? nil : training.zerothOrder?.walkRules(of: self.layout)
     faultsUntil = seconds(Double(5 + random.integer(below: 60)))
     usesRunStore = random.integer(below: 64) == 0
     var rates: [Fault: Int] = [:]
@@ -62,14 +66,39 @@ struct Scenario {
     self.rates = rates
   }
 
-  private static func plan(seed: UInt64, rounds: RoundRules, updates: UpdatePlan) -> RunPlan {
+  /// Whether a worker sends walks: all of them, or in a mixed run every other one.
+  func walks(_ index: Int) -> Bool {
+    walkRules != nil && (plan.training.gradient == nil || index % 2 == 1)
+  }
+
+  /// How workers learn, and how the steps travel of those that learn by losses.
+  ///
+  /// Drawn apart, so that the other seeds' scenarios are what they were.
+  private static func training(seed: UInt64, _ updates: inout UpdatePlan) -> TrainingPlan {
+    var random = RandomStream(Seed(seed).derived("directions"))
+    guard random.integer(below: 4) == 3 else { return .gradient(GradientTraining()) }
+    let settings = ZerothOrderTraining(
+      localSteps: 1 + random.integer(below: 3), queryCount: 1 + random.integer(below: 3))
+    updates.steps = .up
+    if random.integer(below: 2) == 0 {
+      return .mixed(gradient: GradientTraining(), zerothOrder: settings)
+    }
+    if case .sgd(_, momentum: 0) = updates.server {
+      (updates.steps, updates.down) = (.upAndDown, .dense)
+    }
+    return .zerothOrder(settings)
+  }
+
+  private static func plan(
+    seed: UInt64, rounds: RoundRules, updates: UpdatePlan, training: TrainingPlan
+  ) -> RunPlan {
     guard let run = RunID(rawValue: "faults") else {
       preconditionFailure("'faults' is a run's name")
     }
     return RunPlan(
       run: run, seed: seed,
       adapter: LoRAConfiguration(rank: 1, alpha: 1, targets: [.query], factors: .b, seed: 1),
-      data: nil, training: .gradient(GradientTraining()), updates: updates, rounds: rounds)
+      data: nil, training: training, updates: updates, rounds: rounds)
   }
 
   private static func layout(_ random: inout RandomStream) -> ParameterLayout {

@@ -3,6 +3,7 @@ internal import Checkpoints
 public import Models
 public import Randomness
 public import Tensors
+public import Updates
 
 /// What was learned from local data.
 public struct TrainingResult: Sendable {
@@ -14,13 +15,18 @@ public struct TrainingResult: Sendable {
   public let tokenCount: Int
   /// The mean of the loss over all predicted tokens, each step's before that step.
   public let loss: Double
+  /// The walk that led to the change, if it was learned by losses alone.
+  public let walk: Walk?
 
   /// A result by its parts.
-  public init(delta: ParameterVector, exampleCount: Int, tokenCount: Int, loss: Double) {
+  public init(
+    delta: ParameterVector, exampleCount: Int, tokenCount: Int, loss: Double, walk: Walk? = nil
+  ) {
     self.delta = delta
     self.exampleCount = exampleCount
     self.tokenCount = tokenCount
     self.loss = loss
+    self.walk = walk
   }
 }
 

@@ -47,6 +47,35 @@ extension GradientEstimator {
     }
   }
 
+  /// The derivatives along the directions of the queries whose losses are finite, as several workers
+  /// evaluated them, each on examples of its own.
+  ///
+  /// Of a query that more than one of them has, the first half of the workers and the others stand for
+  /// the halves of the batch.
+  public func slopes(_ parts: [WeightedLosses]) -> [QuerySlope] {
+    var found: [UInt32: [(slope: Double, weight: Double)]] = [:]
+    for part in parts {
+      for query in part.losses.queries
+      where query.along.isFinite && (query.against ?? 0).isFinite
+        && (part.losses.clean ?? 0).isFinite
+      {
+        let slope = derivative(query, clean: part.losses.clean)
+        found[query.query, default: []].append((slope, part.weight))
+      }
+    }
+    func mean(_ slopes: some Collection<(slope: Double, weight: Double)>) -> Double {
+      slopes.reduce(0) { $0 + $1.slope * $1.weight } / slopes.reduce(0) { $0 + $1.weight }
+    }
+    return found.sorted { $0.key < $1.key }.map { query, slopes in
+      let middle = slopes.count / 2
+      return QuerySlope(
+        query: query, slope: mean(slopes),
+        halves: middle == 0
+          ? nil
+          : BatchLoss.Halves(first: mean(slopes[..<middle]), second: mean(slopes[middle...])))
+    }
+  }
+
   private func derivative(_ losses: StepLosses.Query, clean: Double?) -> Double {
     hasTwoSides
       ? slope(losses) : (losses.along - (clean ?? .nan)) / Double(perturbation)

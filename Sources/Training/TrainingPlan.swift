@@ -7,12 +7,14 @@ public enum TrainingPlan: Hashable, Sendable {
   case gradient(GradientTraining)
   /// By losses alone, in the memory of a forward pass.
   case zerothOrder(ZerothOrderTraining)
+  /// Some workers by gradients, the others by losses alone.
+  case mixed(gradient: GradientTraining, zerothOrder: ZerothOrderTraining)
 
-  /// Steps between receiving a version and answering.
-  public var localSteps: Int {
+  /// The settings of those who learn by gradients; nil if nobody does.
+  public var gradient: GradientTraining? {
     switch self {
-    case .gradient(let settings): settings.localSteps
-    case .zerothOrder(let settings): settings.localSteps
+    case .gradient(let settings), .mixed(let settings, _): settings
+    case .zerothOrder: nil
     }
   }
 
@@ -25,11 +27,11 @@ public enum TrainingPlan: Hashable, Sendable {
     return settings
   }
 
-  /// Examples a step.
-  public var batchSize: Int {
+  /// The settings of those who learn by losses alone; nil if nobody does.
+  public var zerothOrder: ZerothOrderTraining? {
     switch self {
-    case .gradient(let settings): settings.batchSize
-    case .zerothOrder(let settings): settings.batchSize
+    case .zerothOrder(let settings), .mixed(_, let settings): settings
+    case .gradient: nil
     }
   }
 
@@ -40,10 +42,8 @@ public enum TrainingPlan: Hashable, Sendable {
     guard totalVersions > 0 else {
       throw .badSetting(name: "versions", value: "\(totalVersions)", allowed: "at least 1")
     }
-    switch self {
-    case .gradient(let settings): try settings.check()
-    case .zerothOrder(let settings): try settings.check(totalVersions: totalVersions)
-    }
+    try gradient?.check()
+    try zerothOrder?.check(totalVersions: totalVersions)
   }
 
   /// What frozen weights have to be multiplied in when nobody says; nil for what is fastest.
@@ -52,18 +52,13 @@ public enum TrainingPlan: Hashable, Sendable {
   /// perturbation of 5e-3, which is little beside what one direction says of a gradient; with 1e-3
   /// most of them was noise (`tern benchmark precision`).
   public var precision: ComputeMode? {
-    guard case .zerothOrder(let settings) = self, settings.estimator.perturbation < 5e-3 else {
-      return nil
-    }
+    guard let settings = zerothOrder, settings.estimator.perturbation < 5e-3 else { return nil }
     return .f32
   }
 
-  /// The longest example, in tokens.
+  /// The longest example of anybody, in tokens.
   public var maximumTokens: Int {
-    switch self {
-    case .gradient(let settings): settings.maximumTokens
-    case .zerothOrder(let settings): settings.maximumTokens
-    }
+    max(gradient?.maximumTokens ?? 0, zerothOrder?.maximumTokens ?? 0)
   }
 }
 
@@ -72,10 +67,16 @@ extension TrainingPlan: Codable {
   private enum Method: String, Codable {
     case gradient
     case zerothOrder = "zeroth-order"
+    case mixed
   }
 
   private enum CodingKeys: CodingKey {
     case method, settings
+  }
+
+  private struct Both: Codable {
+    var gradient: GradientTraining
+    var zerothOrder: ZerothOrderTraining
   }
 
   /// A plan as `encode` writes it.
@@ -85,6 +86,9 @@ extension TrainingPlan: Codable {
     case .gradient: self = .gradient(try container.decode(GradientTraining.self, forKey: .settings))
     case .zerothOrder:
       self = .zerothOrder(try container.decode(ZerothOrderTraining.self, forKey: .settings))
+    case .mixed:
+      let both = try container.decode(Both.self, forKey: .settings)
+      self = .mixed(gradient: both.gradient, zerothOrder: both.zerothOrder)
     }
   }
 
@@ -98,6 +102,10 @@ extension TrainingPlan: Codable {
     case .zerothOrder(let settings):
       try container.encode(Method.zerothOrder, forKey: .method)
       try container.encode(settings, forKey: .settings)
+    case .mixed(let gradient, let zerothOrder):
+      try container.encode(Method.mixed, forKey: .method)
+      try container.encode(
+        Both(gradient: gradient, zerothOrder: zerothOrder), forKey: .settings)
     }
   }
 }

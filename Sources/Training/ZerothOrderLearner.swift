@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Tensors
+internal import Updates
 
-/// Zeroth-order training whose result is the change of the adapter: what it shares with training by
-/// gradients.
+/// Zeroth-order training whose result is the change of the adapter, as that of training by gradients
+/// is, and the walk that led there.
 ///
 /// Each version is learned by itself: the limit of the scalars starts anew.
 public struct ZerothOrderLearner: Sendable {
@@ -37,6 +38,7 @@ public struct ZerothOrderLearner: Sendable {
     var delta = result.adapter
     delta.add(start, scaledBy: -1)
     return TrainingResult(
-      delta: delta, exampleCount: result.exampleCount, tokenCount: result.tokenCount, loss: loss)
+      delta: delta, exampleCount: result.exampleCount, tokenCount: result.tokenCount, loss: loss,
+      walk: Walk(key: trainer.directions.key, steps: result.steps))
   }
 }

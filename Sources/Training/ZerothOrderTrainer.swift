@@ -94,6 +94,9 @@ public struct ZerothOrderTrainer: Sendable {
   /// The layout of the adapters that it learns.
   public var layout: ParameterLayout { evaluator.layout }
 
+  /// Where the directions come from.
+  public var directions: Directions { evaluator.directions }
+
   private var settings: ZerothOrderTraining { evaluator.settings }
 
   /// A replica that follows this trainer's steps from `start`.

@@ -100,11 +100,20 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
   }
 
   /// How many values of an adapter of `layout` are perturbed and learned.
-  func movedCount(of layout: ParameterLayout) -> Int {
+  public func movedCount(of layout: ParameterLayout) -> Int {
     guard let selection = selection(of: layout) else { return layout.count }
     return zip(layout.entries, selection.isSelected).reduce(0) {
       $0 + ($1.1 ? $1.0.range.count : 0)
     }
+  }
+
+  /// What a worker's steps from one version are held against, and replayed by.
+  ///
+  /// - Precondition: the settings were checked.
+  public func walkRules(of layout: ParameterLayout) -> WalkRules {
+    WalkRules(
+      distribution: distribution, rule: rule, selection: selection(of: layout),
+      stepCount: localSteps, queryCount: queryCount)
   }
 
   /// Refuses settings with which no training is possible, and more steps in `totalVersions` versions

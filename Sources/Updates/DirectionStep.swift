@@ -40,7 +40,16 @@ public struct DirectionStep: Hashable, Codable, Sendable {
 
 // MARK: - As bytes
 
+extension DirectionTerm {
+  /// A number of 32 bits, 7 a byte, and the coefficient.
+  static let maximumByteCount = 9
+}
+
 extension DirectionStep {
+  /// What a step takes beside its terms at the most: two numbers of 32 bits, 7 a byte, the flags and
+  /// the rate.
+  static let maximumFrameByteCount = 15
+
   /// The step as it travels and as it is journalled.
   ///
   ///     step = varint step, u8 flags, varint terms, then for each term:

@@ -64,6 +64,10 @@ public enum UpdateError: Error, Equatable {
   case exactValues(tensor: Int)
   /// A step along directions with something that no encoder writes.
   case directions(String)
+  /// An update of more or fewer walks than belong into it.
+  case walkCount(expected: Int, found: Int)
+  /// A walk along directions that are not its sender's.
+  case foreignDirections
   /// The saved state of another rule, or of another layout.
   case optimizerState(expected: Int, found: Int)
 }
@@ -117,6 +121,8 @@ extension UpdateError: CustomStringConvertible {
     case .updateCount(let expected, let found): "\(found) updates where \(expected) belong"
     case .sequenceLength(let limit, let found): "\(found) bytes, \(limit) are the most"
     case .trailingBytes(let count): "\(count) bytes after its end"
+    case .walkCount(let expected, let found): "\(found) walks where \(expected) belongs"
+    case .foreignDirections: "it is along directions that are not its sender's"
     case .directions(let what): "\(what) of a step is malformed, out of order or out of range"
     default: tensorFault
     }

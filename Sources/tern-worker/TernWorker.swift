@@ -7,6 +7,7 @@ import Messages
 import Network
 import Programs
 import RunFiles
+import Training
 
 /// Takes part in a run with data that stays here.
 @main
@@ -52,8 +53,15 @@ struct TernWorker: AsyncParsableCommand {
   @Option(
     help: ArgumentHelp(
       "The most memory that a step of training may take, as 600MB; the less it is, the more is "
-        + "computed twice. What is learned does not depend on it.", valueName: "size"))
+        + "computed twice. What is learned does not depend on it, but in a mixed run without --method.",
+      valueName: "size"))
   var memory: ByteSize?
+
+  @Option(
+    help: ArgumentHelp(
+      "How to learn in a mixed run, gradient or zeroth-order; by gradients when not given, unless "
+        + "that takes more than --memory.", valueName: "method"))
+  var method: TrainingMethod?
 
   @Option(
     help: ArgumentHelp(
@@ -91,7 +99,7 @@ struct TernWorker: AsyncParsableCommand {
       let worker = try WorkerProgram(
         certificate: identity.credentials.certificatePath, model: model, data: data,
         stateFolder: state, threadCount: threads ?? processorCount,
-        memoryLimit: memory?.byteCount, log: log)
+        memoryLimit: memory?.byteCount, method: method, log: log)
       let pool = ComputePool(threadCount: 1)
       let finished = try await stoppingOnSignals {
         try await worker.run(over: client, pool: pool, givingUpAfter: limit)

@@ -72,7 +72,8 @@ struct Check: AsyncParsableCommand {
       }
       let memory = try file.workers.map {
         try model.memoryPlans(
-          data: $0.data, plan: plan, threadCount: file.threadCount ?? processorCount)
+          data: $0.data, plan: plan, method: $0.method,
+          threadCount: file.threadCount ?? processorCount)
       }
       let output = Output(
         plan: plan, compute: "\(plan.arithmetic)",
@@ -82,10 +83,10 @@ struct Check: AsyncParsableCommand {
         leastWorkerMemoryBytes: memory.map(\.least.byteCount).max() ?? 0,
         sharedMemoryBytes: memory.first?.useful.sharedWeights ?? 0,
         upBytesPerWorker: plan.training.sharedSteps.map(\.reportByteCount)
-          ?? plan.updates.upCodec(from: .max).maximumPayloadByteCount(for: layout),
+          ?? plan.uploadByteLimit(for: layout),
         downBytesPerWorker: plan.training.sharedSteps.map {
           $0.taskByteCount(workerCount: plan.rounds.cohortSize)
-        } ?? plan.updates.down.maximumPayloadByteCount(for: layout),
+        } ?? plan.downloadByteLimit(for: layout),
         denseBytesPerWorker: layout.count * MemoryLayout<Float>.size, data: data)
       try printResult(of: "check", as: format, output) { text(of: output) }
     }
@@ -101,9 +102,7 @@ struct Check: AsyncParsableCommand {
       "\(unit)s      ".prefix(12)
         + "\(plan.rounds.versionCount) versions by \(plan.rounds.cohortSize) workers, "
         + "quorum \(plan.rounds.quorum), at most \(durationText(plan.rounds.deadline)) a \(unit)",
-      "training    \(plan.training.localSteps) step\(plan.training.localSteps == 1 ? "" : "s") of "
-        + "\(plan.training.batchSize) examples a \(unit), "
-        + methodText(plan.training),
+      "training    \(trainingText(plan.training, unit))",
       "compute     \(output.compute) on this machine",
       "memory      \(byteText(output.workerMemoryBytes)) a worker, or "
         + "\(byteText(output.leastWorkerMemoryBytes)) by one thread that keeps as little as it can; "
@@ -131,10 +130,15 @@ extension ZerothOrderTraining {
   }
 }
 
-private func methodText(_ training: TrainingPlan) -> String {
-  switch training {
-  case .gradient: "by gradients"
-  case .zerothOrder(let settings):
-    "by losses along \(settings.queryCount) random directions each"
+private func trainingText(_ training: TrainingPlan, _ unit: String) -> String {
+  func steps(_ count: Int, of batchSize: Int) -> String {
+    "\(count) step\(count == 1 ? "" : "s") of \(batchSize) examples a \(unit)"
   }
+  return [
+    training.gradient.map { "\(steps($0.localSteps, of: $0.batchSize)) by gradients" },
+    training.zerothOrder.map {
+      "\(steps($0.localSteps, of: $0.batchSize)) by losses along "
+        + "\($0.queryCount) random directions each"
+    },
+  ].compactMap { $0 }.joined(separator: "; others ")
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import Checkpoints
+import Files
 import Foundation
 import Programs
 import Updates
@@ -117,6 +118,7 @@ struct Inspect: AsyncParsableCommand {
 
   private func inspectUpdate() throws {
     let bytes = Array(try Data(contentsOf: URL(filePath: path)))
+    if try DirectionsUpdate.begins(Payload(bytes)) { return try inspectWalks(bytes) }
     let summary = try UpdateSummary(of: bytes)
     let output = UpdateOutput(
       codec: summary.codec, tensors: summary.tensors.count, parameters: summary.parameterCount,
@@ -129,6 +131,37 @@ struct Inspect: AsyncParsableCommand {
       parameters  \(output.parameters) in \(output.tensors) tensors
       non-zeros   \(output.nonZeros)
       bytes       \(output.bytes), \(fixed(output.bitsPerParameter, 4)) bits a parameter
+      """
+    }
+  }
+
+  private struct WalksOutput: Encodable {
+    struct Walk: Encodable {
+      let key: UInt64
+      let steps: Int
+      let terms: Int
+    }
+    let kind = "update"
+    let codec = "directions"
+    let walks: [Walk]
+    let bytes: Int
+  }
+
+  private func inspectWalks(_ bytes: [UInt8]) throws {
+    let walks = try DirectionsUpdate(bytes).walks.map { walk in
+      WalksOutput.Walk(
+        key: walk.key, steps: walk.steps.count,
+        terms: walk.steps.reduce(0) { $0 + $1.terms.count })
+    }
+    let output = WalksOutput(walks: walks, bytes: bytes.count)
+    try printResult(of: "inspect", as: format, output) {
+      """
+      update \(path)
+      codec       \(output.codec)
+      walks       \(walks.count)
+      steps       \(walks.reduce(0) { $0 + $1.steps }) along \
+      \(walks.reduce(0) { $0 + $1.terms }) directions
+      bytes       \(output.bytes)
       """
     }
   }

@@ -19,6 +19,8 @@ import Updates
 struct LockstepFleet {
   let plan: RunPlan
   let layout: ParameterLayout
+  /// Version 0.
+  let start: ParameterVector
   let folder: String
   let model = Digest(of: [1, 2, 3])
 
@@ -35,6 +37,8 @@ struct LockstepFleet {
   private(set) var inputCount = 0
   /// Stands between the coordinator and its store.
   private let wrap: (RunStore) -> any RunLog
+  /// What a worker learns.
+  private let learn: (WorkerID, Worker.TrainingJob) throws -> TrainingResult
   /// Changes an upload on its way, to see what a bad one does.
   var tamper: (inout Upload) throws -> Void = { _ in }
   /// What workers say instead of the digest of what they hold.
@@ -44,8 +48,12 @@ struct LockstepFleet {
 
   init(
     plan: RunPlan, workers names: [String], folder: String,
-    layout: ParameterLayout = testLayout, log wrap: @escaping (RunStore) -> any RunLog = { $0 }
+    layout: ParameterLayout = testLayout, start: ParameterVector? = nil,
+    learn: @escaping (WorkerID, Worker.TrainingJob) throws -> TrainingResult = pretendedTraining,
+    log wrap: @escaping (RunStore) -> any RunLog = { $0 }
   ) throws {
+    self.learn = learn
+    self.start = start ?? ParameterVector(zerosOf: layout)
     self.wrap = wrap
     self.plan = plan
     self.folder = folder
@@ -60,7 +68,7 @@ struct LockstepFleet {
     let identity = try Coordinator.Identity(
       model: model, layout: layout, plan: plan, heartbeatInterval: .seconds(2))
     let beginning = try RunBeginning(
-      plan: plan, identity: identity, initialAdapter: ParameterVector(zerosOf: layout), now: time)
+      plan: plan, identity: identity, initialAdapter: start, now: time)
     let store = try beginning.store(at: .folder(folder))
     var coordinator = try Coordinator(
       plan: plan, identity: identity, log: wrap(store), evaluateEvery: -1)
@@ -193,7 +201,7 @@ struct LockstepFleet {
         inbox.append(.received(connection, .contribution(upload)))
       case .send(let message): inbox.append(.received(connection, message))
       case .train(let job):
-        let result = pretendedTraining(of: worker.id, job)
+        let result = try learn(worker.id, job)
         try obey(
           worker.trained(result, version: job.version, in: .milliseconds(5)), &worker,
           on: connection)

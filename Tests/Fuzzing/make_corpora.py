@@ -83,6 +83,13 @@ def updates():
     two = container(1, [(1, 2, 5, 0.5, rice(golden, 2)), (1, 0, 0, 0, b""), (1, 0, 0, 0, b"")])
     put("updates", "sequence", b"TRNS" + struct.pack("<BBH", 1, 0, 2)
         + b"".join(struct.pack("<I", len(update)) + update for update in (one, two)))
+    # Step 5 with queries 0 and 2, step 6 without any; then step 300, with a rate.
+    walk = (struct.pack("<QI", 7, 2) + bytes([5, 0, 2, 0]) + struct.pack("<f", 0.5) + bytes([1])
+            + struct.pack("<f", -2) + bytes([6, 0, 0]))
+    rated = struct.pack("<QI", 7, 1) + bytes([0xAC, 2, 1, 1, 1]) + struct.pack("<ff", 1e-3, 0.1)
+    for name, walks in (("walk", [walk]), ("walk-rate", [rated]), ("walks", [walk, rated])):
+        put("updates", name,
+            b"TRND" + struct.pack("<BBH", 1, 0, len(walks)) + digest + b"".join(walks))
 
 
 def layout_digest(shapes):

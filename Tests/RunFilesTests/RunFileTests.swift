@@ -193,7 +193,7 @@ import Updates
         "training.local-steps=9", "rounds.deadline=1m", "workers.0.data=/y",
         "adapter.targets=[q_proj]", "data.prompt=a=b {x}", "data.completion=c",
       ])
-    #expect(file.plan.training.localSteps == 9)
+    #expect(file.plan.training.gradient?.localSteps == 9)
     #expect(file.plan.rounds.deadline == .seconds(60))
     #expect(file.workers[0].data == "/y")
     #expect(file.plan.adapter.targets == [.query])

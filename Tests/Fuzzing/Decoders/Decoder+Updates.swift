@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Files
 internal import Randomness
 internal import Tensors
 internal import Updates
@@ -18,6 +19,7 @@ func decodeUpdates(_ bytes: [UInt8]) {
     let again = accepted { try codec.encode(vector, seed: Seed(1)).decoded }
     precondition(codec != .dense || again == vector, "a dense update that changes when sent on")
   }
+  decodeWalks(bytes)
   for count in 1...3 {
     guard let updates = accepted({ try UpdateSequence.updates(in: bytes, count: count) }) else {
       continue
@@ -29,4 +31,22 @@ func decodeUpdates(_ bytes: [UInt8]) {
   }
   _ = accepted { try UpdateSummary(of: bytes, layout: layout) }
   _ = accepted { try UpdateSummary(of: bytes) }
+}
+
+private func decodeWalks(_ bytes: [UInt8]) {
+  if let update = accepted({ try DirectionsUpdate(bytes, layout: layout) }) {
+    precondition(update.payload(for: layout) == bytes, "walks that change")
+  }
+  for rule in [UpdateRule.sgd, .adam()] {
+    let rules = WalkRules(
+      distribution: .rademacher, rule: rule, selection: nil, stepCount: 4, queryCount: 3)
+    guard
+      let walk = accepted({
+        try rules.walk(in: Payload(bytes), along: 7, from: 1, layout: layout)
+      })
+    else { continue }
+    precondition(walk.steps.count <= 4 && walk.steps.allSatisfy { $0.terms.count <= 3 })
+    precondition(bytes.count <= rules.maximumPayloadByteCount, "\(bytes.count) bytes accepted")
+    _ = rules.change(by: walk, layout: layout)
+  }
 }

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+import Federation
+import Testing
+import Training
+import Updates
+
+@testable import RunFiles
+
+/// How steps along directions travel, and mixed runs, as run files say it.
+@Suite struct DirectionsFileTests {
+  private func read(_ lines: String...) throws(RunFileError) -> RunFile {
+    try RunFile(
+      yaml: (["run: topics", "model: base"] + lines).joined(separator: "\n"), path: "run.yaml",
+      folder: "/somewhere")
+  }
+
+  private static let losses = "training: {method: zeroth-order}"
+  private static let mixed =
+    "training: {method: mixed, gradient: {local-steps: 2}, zeroth-order: {queries: 3}}"
+
+  @Test(arguments: [
+    ("", StepTravel.upAndDown), ("updates: {up: {codec: directions}}", .upAndDown),
+    ("updates: {down: {codec: directions}}", .upAndDown),
+    ("updates: {down: {codec: dense}}", .up), ("updates: {down: {codec: ternary}}", .up),
+    ("updates: {server: {momentum: 0.9}}", .up), ("updates: {server: {optimizer: adam}}", .up),
+    ("updates: {up: {codec: dense}}", .asChanges), ("updates: {up: {density: 0.2}}", .asChanges),
+    ("updates: {up: {codec: ternary}, opening: {versions: 2}}", .asChanges),
+  ])
+  func stepsOfLossesTravelAsTheyAreUnlessTheFileSaysOtherwise(
+    updates: String, travel: StepTravel
+  ) throws {
+    let plan = try read(Self.losses, updates).plan
+    #expect(plan.updates.steps == travel)
+    #expect(travel != .upAndDown || plan.updates.down == .dense)
+    #expect(try RunPlan(canonicalBytes: plan.canonicalBytes()) == plan)
+  }
+
+  @Test func aRuleThatKeepsSomethingLeavesTheWayDownToChanges() throws {
+    for rule in ["momentum", "adam"] {
+      let plan = try read("training: {method: zeroth-order, rule: \(rule)}").plan
+      #expect(plan.updates.steps == .up && plan.updates.down == .dense)
+    }
+    #expect(try read("updates: {}").plan.updates.steps == .asChanges)
+  }
+
+  @Test func aMixedRunHasTheSettingsOfBoth() throws {
+    let plan = try read(Self.mixed, "updates: {up: {density: 0.2}, opening: {versions: 1}}").plan
+    #expect(
+      plan.training
+        == .mixed(
+          gradient: GradientTraining(localSteps: 2),
+          zerothOrder: ZerothOrderTraining(queryCount: 3)))
+    #expect(plan.updates.steps == .up && plan.updates.up == .ternary(density: 0.2))
+    let bytes = try plan.canonicalBytes()
+    #expect(try RunPlan(canonicalBytes: bytes) == plan)
+    #expect(String(decoding: bytes, as: UTF8.self).contains(#""method":"mixed""#))
+  }
+
+  @Test func eachWorkerOfAMixedRunMayHaveItsMethod() throws {
+    let workers = "workers: [{name: a, data: x, method: gradient}, "
+    let file = try read(
+      Self.mixed, workers + "{name: b, data: y, method: zeroth-order}, {name: c, data: z}]")
+    #expect(file.workers.map(\.method) == [.gradient, .zerothOrder, nil])
+  }
+
+  @Test(arguments: [
+    ("updates: {up: {codec: directions}}", "gradients have no directions"),
+    ("updates: {down: {codec: directions}}", "where anybody learns by gradients"),
+    ("updates: {opening: {codec: directions}}", "expected dense or ternary"),
+    (mixed + "\nupdates: {up: {codec: directions}}", "the others send directions always"),
+    (mixed + "\nupdates: {down: {codec: directions}}", "where anybody learns by gradients"),
+    (
+      losses + "\nupdates: {up: {codec: dense}, down: {codec: directions}}",
+      "where up is not 'directions'"
+    ),
+    (
+      losses + "\nupdates: {down: {codec: directions}, server: {momentum: 0.1}}",
+      "where 'updates.server' is not sgd without momentum"
+    ),
+    (
+      losses + "\nupdates: {down: {codec: directions}, server: {optimizer: yogi}}",
+      "where 'updates.server' is not sgd without momentum"
+    ),
+    (
+      "training: {method: zeroth-order, rule: adam}\nupdates: {down: {codec: directions}}",
+      "where 'training.rule' is not sgd or sign"
+    ),
+    (
+      "training: {method: zeroth-order, local-steps: 100000, queries: 1000}",
+      "a worker's steps may take"
+    ),
+    (losses + "\nupdates: {up: {codec: directions, density: 0.1}}", "'updates.up.density'"),
+    (losses + "\nupdates: {up: {codec: directions, memory: none}}", "'updates.up.memory'"),
+    (losses + "\nupdates: {opening: {versions: 2}}", "of which nothing is left out"),
+    (losses + "\nworkers: [{name: a, data: x, method: gradient}]", "is not 'mixed'"),
+    (mixed + "\nworkers: [{name: a, data: x, method: both}]", "gradient or zeroth-order"),
+    ("training: {method: mixed, queries: 3}", "unknown key 'training.queries'"),
+    ("training: {method: mixed, gradient: {queries: 3}}", "'training.gradient.queries'"),
+    (
+      "training: {method: mixed, zeroth-order: {method: gradient}}",
+      "'training.zeroth-order.method'"
+    ),
+  ])
+  func whatMakesNoSenseIsRefusedInOneLine(lines: String, complaint: String) {
+    do {
+      let plan = try read(lines).plan
+      Issue.record("\(plan.training) \(plan.updates)")
+    } catch {
+      #expect("\(error)".contains(complaint), "\(error)")
+      #expect(!"\(error)".contains("\n"))
+    }
+  }
+}
