@@ -58,6 +58,7 @@ crowd: toolchain packages ## 1,000 idle and 200 busy connections on one server.
 faults: toolchain packages ## Simulate faults from a few thousand seeds.
 	swift build -c release --product tern
 	.build/release/tern simulate --faults 0..10000
+	.build/release/tern simulate --faults 0..300 --steps 200
 
 mutations: toolchain packages ## Break the rules in 15 ways; the fault simulator must find each.
 	@$(call install,patch)

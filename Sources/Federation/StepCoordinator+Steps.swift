@@ -72,26 +72,13 @@ extension StepCoordinator {
     let clippedCount =
       settings.clips && settings.rule != .sign ? state.clip.clip(&scalars) : 0
     let step = settings.rule.step(UInt32(number), for: scalars, learningRate: rate)
-    guard step.terms.allSatisfy(\.coefficient.isFinite) else {
+    guard let (next, commit) = following(step, learningRate: rate) else {
       return try decide(
         .commitFailed(
-          step: number, reason: "coefficients are not finite; lower the learning rate"), at: now)
-    }
-    var next = state
-    next.replica.apply(step)
-    guard next.replica.adapter.isFinite else {
-      return try decide(
-        .commitFailed(
-          step: number, reason: "the adapter would not be finite; lower the learning rate"),
+          step: number, reason: "it would not be of finite numbers; lower the learning rate"),
         at: now)
     }
-    let isCompared =
-      (version + 1) % comparedVersionInterval == 0 || version + 1 == plan.rounds.versionCount
-    let commit = DirectionCommit(
-      version: version + 1, previous: state.chain.link, step: step,
-      state: isCompared ? next.replica.adapter.digest : nil)
     let record = commit.record
-    next.note(commit, record: record, learningRate: rate)
     let isSnapshotDue = storage.isSnapshotDue(with: step.terms.count)
     try log.commitStep(
       version: commit.version, record: record,
@@ -110,6 +97,25 @@ extension StepCoordinator {
     // What is to be measured comes before the end, if this is it.
     let outputs = evaluation() + (try decide(.committed(step: number, version: version), at: now))
     return tally.isDue(at: now) ? outputs + report(at: now) : outputs
+  }
+
+  /// The state after a step, and the commit that leads to it; nil if there are numbers in it that are
+  /// not finite.
+  private func following(
+    _ step: DirectionStep, learningRate: Double
+  ) -> (state: StepState, commit: DirectionCommit)? {
+    guard step.terms.allSatisfy(\.coefficient.isFinite) else { return nil }
+    var next = state
+    next.replica.apply(step)
+    guard next.replica.adapter.isFinite else { return nil }
+    let made = version + 1
+    let isCompared =
+      made % comparedVersionInterval == 0 || made == plan.rounds.versionCount
+    let commit = DirectionCommit(
+      version: made, previous: state.chain.link, step: step,
+      state: isCompared ? next.replica.adapter.digest : nil)
+    next.note(commit, record: commit.record, learningRate: learningRate)
+    return (next, commit)
   }
 
   private func weighted(_ report: LossReport) -> WeightedLosses {

@@ -5,6 +5,9 @@ public import Digests
 //
 //   run           one adapter learned from its first version to its last
 //   round         one attempt to make the next version; numbers are used once, a retry has a new one
+//   step          the same where losses travel: one attempt by all workers together, one round trip
+//   query         one direction of a step, at which losses are evaluated
+//   task          what a worker is to evaluate in a step
 //   version       how many commits the adapter has behind it; version 0 is where it starts
 //   worker        a participant, known by the name in its certificate
 //   assignment    a worker's task in a round: learn from this version

@@ -15,7 +15,7 @@ import Testing
     #expect(Schema.digest == Digest(of: Array(bytes)))
   }
 
-  @Test func theVersionIsTheSecond() {
-    #expect(Schema.protocolVersion == 2)
+  @Test func theVersionIsTheThird() {
+    #expect(Schema.protocolVersion == 3)
   }
 }
