@@ -66,7 +66,7 @@ struct DetectionTests {
   @Test func aStoppedCoordinatorIsNoticedWithinThreeHeartbeats() async throws {
     let (site, coordinator, _) = try await waitingRun()
     let time = try await time(
-      in: site, until: "worker-1.log", says: "the coordinator has been silent for too long"
+      in: site, until: "worker-1.log", says: "has been silent for too long"
     ) { kill(coordinator.processIdentifier, SIGSTOP) }
     // It says so once the connection is closed, and waits a second for the other side's goodbye.
     #expect(time < Self.silence + .seconds(1))
