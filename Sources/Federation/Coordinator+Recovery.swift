@@ -55,15 +55,21 @@ extension Coordinator {
     in store: RunStore
   ) throws -> (plan: RunPlan, version: Int, adapter: ParameterVector) {
     let plan = try RunPlan(canonicalBytes: store.record.configuration)
-    let layout: ParameterLayout
-    do {
-      layout = try JSONDecoder().decode(ParameterLayout.self, from: Data(store.record.layout))
-    } catch {
-      throw FederationError.damagedState("the layout in \(store.path) cannot be read")
-    }
+    let layout = try store.adapterLayout()
     let state = try ServerState(
       decoding: store.latestSnapshot().state, layout: layout, plan: plan
     ) { try store.payload(of: $0) }
     return (plan, state.version, state.adapter)
+  }
+}
+
+extension RunStore {
+  /// The layout of the run's adapter.
+  func adapterLayout() throws(FederationError) -> ParameterLayout {
+    do {
+      return try JSONDecoder().decode(ParameterLayout.self, from: Data(record.layout))
+    } catch {
+      throw .damagedState("the layout in \(path) cannot be read")
+    }
   }
 }

@@ -10,11 +10,8 @@ extension Coordinator {
   ///
   /// - Throws: when the store fails; the coordinator must then not be used any more.
   public mutating func handle(_ input: Input, at clock: RunTime) throws -> [Output] {
-    let lead = self.clock.lead
-    let now = self.clock.time(at: clock)
-    guard self.clock.lead != lead, let wantedWake else { return try handle(input, now: now) }
-    // The clock was put back: what was to happen by it comes sooner than it will show.
-    return [.wake(at: self.clock.clock(at: wantedWake))] + (try handle(input, now: now))
+    let (now, wake) = self.clock.reading(clock, wanted: wantedWake)
+    return (wake.map { [.wake(at: $0)] } ?? []) + (try handle(input, now: now))
   }
 
   private mutating func handle(_ input: Input, now: RunTime) throws -> [Output] {

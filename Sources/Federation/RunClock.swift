@@ -20,6 +20,16 @@ struct RunClock {
     return latest
   }
 
+  /// The run's time when the clock shows `clock`, and when the clock will show `wanted` if it was put
+  /// back: what is to happen then comes sooner than was expected.
+  mutating func reading(
+    _ clock: RunTime, wanted: RunTime?
+  ) -> (now: RunTime, wake: RunTime?) {
+    let before = lead
+    let now = time(at: clock)
+    return (now, lead == before ? nil : wanted.map { self.clock(at: $0) })
+  }
+
   /// What the clock shows at a time of the run, if nobody puts it.
   func clock(at time: RunTime) -> RunTime {
     time - lead

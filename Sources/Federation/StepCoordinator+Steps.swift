@@ -67,12 +67,12 @@ extension StepCoordinator {
     answers = [:]
     let losses = reports.map(weighted)
     let estimate = settings.estimator.estimate(losses)
-    let rate = plan.learningRate(ofVersion: version + 1)
+    let rate = state.learningRate(ofVersion: version + 1)
     var scalars = estimate.scalars
     let clippedCount =
       settings.clips && settings.rule != .sign ? state.clip.clip(&scalars) : 0
     let step = settings.rule.step(UInt32(number), for: scalars, learningRate: rate)
-    guard let (next, commit) = following(step, learningRate: rate) else {
+    guard let (next, commit) = following(step) else {
       return try decide(
         .commitFailed(
           step: number, reason: "it would not be of finite numbers; lower the learning rate"),
@@ -102,7 +102,7 @@ extension StepCoordinator {
   /// The state after a step, and the commit that leads to it; nil if there are numbers in it that are
   /// not finite.
   private func following(
-    _ step: DirectionStep, learningRate: Double
+    _ step: DirectionStep
   ) -> (state: StepState, commit: DirectionCommit)? {
     guard step.terms.allSatisfy(\.coefficient.isFinite) else { return nil }
     var next = state
@@ -114,7 +114,7 @@ extension StepCoordinator {
     let commit = DirectionCommit(
       version: made, previous: state.chain.link, step: step,
       state: isCompared ? next.replica.adapter.digest : nil)
-    next.note(commit, record: commit.record, learningRate: learningRate)
+    next.note(commit, record: commit.record)
     return (next, commit)
   }
 
@@ -135,7 +135,7 @@ extension StepCoordinator {
 
   private mutating func report(at now: RunTime) -> [Coordinator.Output] {
     let steps = tally.report(
-      version: version, learningRate: plan.learningRate(ofVersion: max(1, version)),
+      version: version, learningRate: state.learningRate(ofVersion: max(1, version)),
       connectedCount: sessions.all.count, at: now)
     tally = StepTally(since: now, refusedCount: tally.refusedCount)
     let isWhole = undiagnosedCount >= GradientDiagnostics.windowLength
@@ -184,7 +184,7 @@ extension StepCoordinator {
   ) throws -> (commits: [[UInt8]], history: AdapterDelivery?) {
     let isTrusted = !quarantined.contains(worker)
     // Version 0 is what everybody makes of the plan.
-    var held = isTrusted ? entry.heldVersion ?? 0 : -1
+    let held = isTrusted ? entry.heldVersion ?? 0 : -1
     if held == version, entry.heldVersion == nil || entry.heldState == state.chain.digest {
       return ([], nil)
     }
@@ -193,7 +193,6 @@ extension StepCoordinator {
     {
       return ([lastRecord], nil)
     }
-    if let known = entry.heldVersion, known > version { held = -1 }
     return ([], try history(from: held, heldState: isTrusted ? entry.heldState : nil, entry))
   }
 
@@ -217,7 +216,7 @@ extension StepCoordinator {
     }
     let offset = entry.heldPart.map { $0.digest == payload.digest ? $0.byteCount : 0 } ?? 0
     return AdapterDelivery(
-      version: version, baseVersion: base == version ? nil : base, state: adapter.digest,
+      version: version, baseVersion: base, state: adapter.digest,
       payload: payload, offset: min(offset, payload.byteCount))
   }
 

@@ -19,7 +19,6 @@ public struct StepCoordinator: RunCoordinator {
   let plan: RunPlan
   /// What a worker must have in common with the coordinator.
   public let identity: Coordinator.Identity
-  let settings: ZerothOrderTraining
   let log: any StepLog
   var engine: StepEngine
   var state: StepState
@@ -49,6 +48,9 @@ public struct StepCoordinator: RunCoordinator {
 
   /// The adapter as committed last.
   public var adapter: ParameterVector { state.replica.adapter }
+
+  /// How the run trains.
+  var settings: ZerothOrderTraining { state.settings }
 
   /// How many commits the adapter has behind it.
   public var version: Int { state.chain.version }
@@ -104,26 +106,23 @@ public struct StepCoordinator: RunCoordinator {
     plan: RunPlan, identity: Coordinator.Identity, log: any StepLog,
     initialAdapter: ParameterVector, evaluateEvery: Int, now: RunTime
   ) throws {
-    guard let settings = plan.training.sharedSteps else {
-      throw FederationError.unreadablePlan("it is none of steps that workers take together")
-    }
     try plan.training.check(totalVersions: plan.rounds.versionCount)
+    let recovered = try StepRecovery(
+      start: StepState(plan: plan, initialAdapter: initialAdapter), log: log)
     self.plan = plan
     self.identity = identity
-    self.settings = settings
     self.log = log
     self.evaluateEvery = evaluateEvery
-    let start = try plan.startOfSteps(initialAdapter)
-    let recovered = try StepRecovery(plan: plan, start: start, log: log)
     state = recovered.state
     storage = recovered.storage
     lastRecord = recovered.lastRecord
     comparedState = recovered.state.comparedDigest
     diagnostics = GradientDiagnostics(
-      valueCount: settings.movedCount(of: identity.layout), rule: settings.rule)
+      valueCount: state.settings.movedCount(of: identity.layout), rule: state.settings.rule)
     clock = RunClock(latest: now)
     engine = try StepEngine(
-      rules: plan.stepRules, version: state.chain.version, nextStep: state.nextStep, at: now)
+      rules: state.settings.rules(of: plan.rounds), version: state.chain.version,
+      nextStep: state.nextStep, at: now)
   }
 
   /// What to do first: nobody is connected yet.
@@ -153,38 +152,22 @@ extension Coordinator.Identity {
 package func firstSnapshot(
   of plan: RunPlan, initialAdapter: ParameterVector
 ) throws -> [UInt8]? {
-  initialAdapter.isZero ? nil : try plan.startOfSteps(initialAdapter).encoded()
+  initialAdapter.isZero
+    ? nil : try StepState(plan: plan, initialAdapter: initialAdapter).encoded()
+}
+
+extension ZerothOrderTraining {
+  /// The rules that such steps are taken by.
+  fileprivate func rules(of rounds: RoundRules) -> StepRules {
+    StepRules(
+      rounds: rounds, queryCount: queryCount, leastQueryCount: estimator.leastQueryCount,
+      groupSize: parallelism?.groupSize ?? 1, followsSpeed: followsSpeed)
+  }
 }
 
 extension RunPlan {
-  /// The rules that a run by steps is held by.
-  var stepRules: StepRules {
-    let settings = training.sharedSteps
-    return StepRules(
-      rounds: rounds, queryCount: settings?.queryCount ?? 1,
-      leastQueryCount: settings?.estimator.leastQueryCount ?? 1,
-      groupSize: settings?.parallelism?.groupSize ?? 1,
-      followsSpeed: settings?.followsSpeed ?? false)
-  }
-
-  /// Version 0 of a run by steps.
-  func startOfSteps(_ initialAdapter: ParameterVector) throws -> StepState {
-    guard let settings = training.sharedSteps else {
-      throw FederationError.unreadablePlan("it is none of steps that workers take together")
-    }
-    return StepState(
-      plan: try digest(),
-      replica: settings.replica(from: initialAdapter, directions: stepDirections))
-  }
-
   /// The directions that all workers of a run by steps have.
-  public var stepDirections: Directions {
-    Directions(
-      of: Seed(seed), distribution: training.sharedSteps?.distribution ?? .rademacher)
-  }
-
-  /// The learning rate of a step of a run by steps: that of the version that it makes.
-  func learningRate(ofVersion version: Int) -> Double {
-    training.sharedSteps?.learningRate(atStep: version - 1, of: rounds.versionCount) ?? 0
+  public func stepDirections(_ distribution: Directions.Distribution) -> Directions {
+    Directions(of: Seed(seed), distribution: distribution)
   }
 }

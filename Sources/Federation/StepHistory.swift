@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Digests
+internal import Rounds
 internal import Tensors
+internal import Training
 internal import Updates
 
 /// All that the next step depends on, at one version: what a run by steps can be gone on from.
@@ -13,22 +15,36 @@ struct StepState {
   var clip: ScalarClip
   /// The number of the last step that was committed, plus one.
   var nextStep: Int
+  /// How the run trains.
+  let settings: ZerothOrderTraining
+  /// How many versions the run makes.
+  let versionCount: Int
 
-  /// Version 0 of the run with this plan.
-  init(plan: Digest, replica: ZerothOrderReplica) {
-    chain = CommitChain(plan: plan, adapter: replica.adapter.digest)
-    self.replica = replica
+  /// Version 0 of the run of `plan`.
+  ///
+  /// - Throws: unless it is one of steps.
+  init(plan: RunPlan, initialAdapter: ParameterVector) throws {
+    guard let settings = plan.training.sharedSteps else {
+      throw FederationError.unreadablePlan("it is none of steps that workers take together")
+    }
+    replica = settings.replica(
+      from: initialAdapter, directions: plan.stepDirections(settings.distribution))
+    chain = CommitChain(plan: try plan.digest(), adapter: initialAdapter.digest)
     clip = ScalarClip()
     nextStep = 0
+    self.settings = settings
+    versionCount = plan.rounds.versionCount
+  }
+
+  /// The learning rate of the step that makes a version.
+  func learningRate(ofVersion version: Int) -> Double {
+    settings.learningRate(atStep: version - 1, of: versionCount)
   }
 
   /// Takes a commit with its record.
   ///
-  /// - Parameter learningRate: that of the step.
   /// - Throws: unless it is the next one, and a step of the rule.
-  mutating func apply(
-    _ commit: DirectionCommit, record: [UInt8], learningRate: Double
-  ) throws(FederationError) {
+  mutating func apply(_ commit: DirectionCommit, record: [UInt8]) throws(FederationError) {
     guard chain.isFollowed(by: commit) else {
       throw .unexpected(
         "a commit of version \(commit.version) that does not follow version \(chain.version)")
@@ -37,14 +53,15 @@ struct StepState {
       throw .unexpected("a commit of version \(commit.version) with another rule's step")
     }
     replica.apply(commit.step)
-    note(commit, record: record, learningRate: learningRate)
+    note(commit, record: record)
   }
 
   /// Remembers a commit whose step the replica has taken.
   ///
   /// - Precondition: it is the next one.
-  mutating func note(_ commit: DirectionCommit, record: [UInt8], learningRate: Double) {
-    clip.note(commit.step, by: replica.rule, learningRate: learningRate)
+  mutating func note(_ commit: DirectionCommit, record: [UInt8]) {
+    clip.note(
+      commit.step, by: replica.rule, learningRate: learningRate(ofVersion: commit.version))
     chain.append(commit, record: record)
     nextStep = Int(commit.step.step) + 1
   }
@@ -82,17 +99,19 @@ extension StepState {
     let layout = start.replica.adapter.layout
     let vectors = archive.parts.compactMap { floats(from: $0, count: layout.count) }
     let memoryCount = ZerothOrderReplica.memoryVectorCount(of: start.replica.rule)
-    guard header.layout == layout.digest, header.version >= 0, header.nextStep >= header.version,
-      (0...header.version).contains(header.momentStepCount),
+    guard header.layout == layout.digest, (0...start.versionCount).contains(header.version),
+      header.nextStep >= header.version, (0...header.version).contains(header.momentStepCount),
       vectors.count == archive.parts.count, vectors.count == 1 + memoryCount
     else { throw FederationError.damagedState("\(place) is of another run") }
-    let adapter = ParameterVector(layout: layout, values: vectors[0])
-    guard adapter.isFinite else {
+    guard vectors.allSatisfy({ ParameterVector(layout: layout, values: $0).isFinite }) else {
       throw FederationError.damagedState("\(place) has numbers that are not finite")
     }
+    settings = start.settings
+    versionCount = start.versionCount
     chain = CommitChain(version: header.version, digest: header.chain)
     replica = ZerothOrderReplica(
-      adapter: adapter, directions: start.replica.directions, rule: start.replica.rule,
+      adapter: ParameterVector(layout: layout, values: vectors[0]),
+      directions: start.replica.directions, rule: start.replica.rule,
       selection: start.replica.selection)
     replica.restore(
       ZerothOrderReplica.Memory(
@@ -136,8 +155,7 @@ struct StepHistory {
     let archive = try Archive<Header>(decoding: bytes, from: "a history")
     let counts = archive.header.recordByteCounts
     guard archive.parts.count == (archive.header.hasState ? 2 : 1), let joined = archive.parts.last,
-      counts.allSatisfy({ (1...joined.count).contains($0) }),
-      counts.reduce(0, { $0.addingReportingOverflow($1).partialValue }) == joined.count
+      counts.allSatisfy({ $0 > 0 && $0 <= joined.count }), counts.reduce(0, +) == joined.count
     else { throw FederationError.damagedState("a history contradicts itself") }
     state = archive.header.hasState ? archive.parts.first : nil
     var rest = joined[...]

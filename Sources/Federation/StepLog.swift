@@ -27,19 +27,4 @@ extension StepLog {
   public func takeWritingTime() -> Duration { .zero }
 }
 
-extension RunStore: StepLog {
-  /// Writes a commit's record, and what its version is if that is to be gone on from.
-  public func commitStep(
-    version: Int, record: [UInt8], snapshot: [UInt8]?, at time: RunTime
-  ) throws {
-    try commit(step: record, version: version, snapshot: snapshot, at: time)
-  }
-
-  /// The records after `version`, in order.
-  public func stepRecords(after version: Int) throws -> [[UInt8]] { try steps(after: version) }
-
-  /// The last snapshot with its version, if there is any.
-  public func lastStepSnapshot() throws -> (version: Int, state: [UInt8])? {
-    try stepSnapshot()
-  }
-}
+extension RunStore: StepLog {}

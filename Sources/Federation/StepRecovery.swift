@@ -15,7 +15,7 @@ struct StepRecovery {
   ///
   /// - Throws: when a record is damaged, missing or of another run, and when the adapter at a version
   ///   where replicas are compared is not what it was.
-  init(plan: RunPlan, start: StepState, log: some StepLog) throws {
+  init(start: StepState, log: some StepLog) throws {
     var state = start
     var snapshotVersion = 0
     if let snapshot = try log.lastStepSnapshot() {
@@ -28,7 +28,7 @@ struct StepRecovery {
     var storage = StepStorage(snapshotVersion: snapshotVersion)
     let records = try log.stepRecords(after: snapshotVersion)
     for record in records {
-      let commit = try state.replay(record, plan: plan)
+      let commit = try state.replay(record)
       storage.note(termCount: commit.step.terms.count)
     }
     self.state = state
@@ -40,9 +40,9 @@ struct StepRecovery {
 extension StepState {
   /// Takes a commit from its record, and compares what is compared.
   @discardableResult
-  mutating func replay(_ record: [UInt8], plan: RunPlan) throws -> DirectionCommit {
+  mutating func replay(_ record: [UInt8]) throws -> DirectionCommit {
     let commit = try DirectionCommit(record: record)
-    try apply(commit, record: record, learningRate: plan.learningRate(ofVersion: commit.version))
+    try apply(commit, record: record)
     if let expected = commit.state {
       let found = replica.adapter.digest
       guard found == expected else {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Digests
-internal import FoundationEssentials
 public import Runs
 public import Tensors
 internal import Updates
@@ -27,25 +26,20 @@ public struct StepReplay {
   /// - Throws: when a record is damaged, missing, of another run, or leads elsewhere than it did.
   public init(_ store: RunStore, fromStart: Bool) throws {
     let plan = try RunPlan(canonicalBytes: store.record.configuration)
-    let layout: ParameterLayout
-    do {
-      layout = try JSONDecoder().decode(ParameterLayout.self, from: Data(store.record.layout))
-    } catch {
-      throw FederationError.damagedState("the layout in \(store.path) cannot be read")
-    }
-    var start = try plan.startOfSteps(ParameterVector(zerosOf: layout))
-    if let first = try store.stepSnapshot(first: true) {
+    var start = try StepState(
+      plan: plan, initialAdapter: ParameterVector(zerosOf: store.adapterLayout()))
+    if let first = try store.firstStepSnapshot() {
       start = try StepState(decoding: first.state, from: "version 0", start: start)
     }
-    let snapshot = try store.stepSnapshot()
+    let snapshot = try store.lastStepSnapshot()
     var state = start
     if !fromStart, let snapshot {
       state = try StepState(decoding: snapshot.state, from: "the snapshot", start: start)
     }
     var (termCount, compared): (Int, [Int]) = (0, [])
     var comparedSnapshot: Int?
-    for record in try store.steps(after: state.chain.version) {
-      let commit = try state.replay(record, plan: plan)
+    for record in try store.stepRecords(after: state.chain.version) {
+      let commit = try state.replay(record)
       termCount += commit.step.terms.count
       if commit.state != nil { compared.append(commit.version) }
       if let snapshot, snapshot.version == commit.version {

@@ -4,7 +4,6 @@ internal import Files
 public import Messages
 internal import Rounds
 public import Tensors
-internal import Training
 internal import Updates
 
 /// What a worker knows and decides in a run by steps: no socket, no clock, no task.
@@ -34,7 +33,6 @@ public struct StepWorker {
     public let adapter: ParameterVector
   }
 
-  private let plan: RunPlan
   private let start: StepState
   private var state: StepState
   private var job: Job?
@@ -45,8 +43,7 @@ public struct StepWorker {
   ///
   /// - Throws: unless the plan is one of steps.
   public init(plan: RunPlan, initialAdapter: ParameterVector) throws {
-    self.plan = plan
-    start = try plan.startOfSteps(initialAdapter)
+    start = try StepState(plan: plan, initialAdapter: initialAdapter)
     state = start
   }
 
@@ -57,9 +54,6 @@ public struct StepWorker {
 
   /// The adapter held here.
   public var adapter: ParameterVector { state.replica.adapter }
-
-  /// What is being evaluated.
-  public var currentJob: Job? { job }
 
   /// Takes a task: follows the commits, then evaluates.
   ///
@@ -131,8 +125,7 @@ public struct StepWorker {
     for record in history.records {
       let commit = try DirectionCommit(record: record)
       guard commit.version > next.chain.version else { continue }
-      try next.apply(
-        commit, record: record, learningRate: plan.learningRate(ofVersion: commit.version))
+      try next.apply(commit, record: record)
     }
     guard next.chain.version == delivery.version else {
       throw FederationError.unexpected(
@@ -147,8 +140,7 @@ public struct StepWorker {
   }
 
   private mutating func apply(_ commit: DirectionCommit, _ record: [UInt8]) throws {
-    try state.apply(
-      commit, record: record, learningRate: plan.learningRate(ofVersion: commit.version))
+    try state.apply(commit, record: record)
     hasFollowed = true
   }
 }

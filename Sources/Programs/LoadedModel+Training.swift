@@ -38,7 +38,7 @@ extension LoadedModel {
     case .zerothOrder(let settings) where plan.training.isBySteps:
       let evaluator = try StepEvaluator(
         model: model, examples: task.examples, settings: settings, seed: seed,
-        directions: plan.stepDirections, threadCount: memory.threadCount,
+        directions: plan.stepDirections(settings.distribution), threadCount: memory.threadCount,
         adapterCount: memory.adapterCount)
       return (.evaluating(evaluator), .zerothOrder)
     case .zerothOrder(let settings):

@@ -54,7 +54,7 @@ public struct StoredRun: Encodable, Sendable {
         version: commit.version, round: commit.round, time: dateText(commit.time),
         adapter: "\(commit.adapter)", workers: commit.contributions.map(\.worker.rawValue))
     }
-    stepByteCount = try store.steps().reduce(0) { $0 + $1.count }
+    stepByteCount = try store.stepRecords(after: 0).reduce(0) { $0 + $1.count }
   }
 
   /// The runs whose folders are in `folder`, by name.

@@ -29,8 +29,8 @@ extension RunStore {
   ///
   /// Records are kept for ever, and two snapshots: the first and the last.
   /// - Throws: `versionOutOfOrder` if the version was committed before, or others were not.
-  public func commit(
-    step record: [UInt8], version: Int, snapshot: [UInt8]?, at time: RunTime
+  public func commitStep(
+    version: Int, record: [UInt8], snapshot: [UInt8]?, at time: RunTime
   ) throws(RunError) {
     try write { connection in
       let last = try Int.fetchOne(connection, sql: "SELECT max(version) FROM step") ?? 0
@@ -47,7 +47,7 @@ extension RunStore {
   }
 
   /// The records after `version`, in order; all of them after 0.
-  public func steps(after version: Int = 0) throws(RunError) -> [[UInt8]] {
+  public func stepRecords(after version: Int) throws(RunError) -> [[UInt8]] {
     try read { connection in
       let rows = try Row.fetchCursor(
         connection, sql: "SELECT version, record FROM step WHERE version > ? ORDER BY version",
@@ -64,22 +64,21 @@ extension RunStore {
     }
   }
 
-  /// When the commits were made, in order.
-  public func stepTimes() throws(RunError) -> [RunTime] {
-    try read { connection in
-      try Int64.fetchAll(connection, sql: "SELECT time FROM step ORDER BY version").map {
-        RunTime(nanoseconds: $0)
-      }
-    }
+  /// Version 0; nil where the run began with what its plan says.
+  public func firstStepSnapshot() throws(RunError) -> (version: Int, state: [UInt8])? {
+    try stepSnapshot("WHERE version = 0")
   }
 
-  /// The last snapshot with its version, or the first; nil where the run began with what its plan says
-  /// and is not far from it.
-  public func stepSnapshot(first: Bool = false) throws(RunError) -> (version: Int, state: [UInt8])?
-  {
+  /// The last snapshot with its version; nil where there is none yet.
+  public func lastStepSnapshot() throws(RunError) -> (version: Int, state: [UInt8])? {
+    try stepSnapshot("ORDER BY version DESC LIMIT 1")
+  }
+
+  private func stepSnapshot(
+    _ which: String
+  ) throws(RunError) -> (version: Int, state: [UInt8])? {
     try read { connection in
-      let order = first ? "WHERE version = 0" : "ORDER BY version DESC LIMIT 1"
-      guard let row = try Row.fetchOne(connection, sql: "SELECT * FROM stepSnapshot \(order)")
+      guard let row = try Row.fetchOne(connection, sql: "SELECT * FROM stepSnapshot \(which)")
       else { return nil }
       let version: Int = try row.decode(forColumn: "version")
       let state = try row.bytes("state")

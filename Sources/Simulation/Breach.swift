@@ -8,6 +8,16 @@ struct Breach: Error, CustomStringConvertible {
   init(_ description: String) { self.description = description }
 }
 
+/// The first promise that `body` did not keep, in one line; nil if it kept all.
+func firstBreach(in body: () throws -> Void) -> String? {
+  do {
+    try body()
+    return nil
+  } catch {
+    return "\(error)"
+  }
+}
+
 /// Throws unless `holds`.
 func require(_ holds: Bool, _ otherwise: @autoclosure () -> String) throws {
   if !holds { throw Breach(otherwise()) }

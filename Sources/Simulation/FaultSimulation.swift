@@ -20,7 +20,7 @@ public struct FaultSimulation: Sendable {
     self.seed = seed
     do {
       var fleet = try Fleet(seed: seed, isWritten: isWritten)
-      violation = fleet.outcomeOfRunning()
+      violation = firstBreach { try fleet.run() }
       tally = fleet.tally
       historyDigest = fleet.history.digest
       lines = fleet.introduction + fleet.history.lines
@@ -34,16 +34,6 @@ public struct FaultSimulation: Sendable {
 }
 
 extension Fleet {
-  /// Runs to the end or to the first broken promise, which is returned.
-  fileprivate mutating func outcomeOfRunning() -> String? {
-    do {
-      try run()
-      return nil
-    } catch {
-      return "\(error)"
-    }
-  }
-
   /// What the run is like.
   fileprivate var introduction: [String] {
     let rules = scenario.plan.rounds

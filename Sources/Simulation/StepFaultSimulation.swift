@@ -20,7 +20,7 @@ public struct StepFaultSimulation: Sendable {
     self.seed = seed
     do {
       var fleet = try StepFleet(seed: seed, versionCount: versionCount, isWritten: isWritten)
-      violation = fleet.outcomeOfRunning()
+      violation = firstBreach { try fleet.run() }
       tally = StepFaultTally(fleet)
       historyDigest = fleet.history.digest
       lines = fleet.introduction + fleet.history.lines
@@ -101,16 +101,6 @@ public struct StepFaultTally: Codable, Equatable, Sendable {
 }
 
 extension StepFleet {
-  /// Runs to the end or to the first broken promise, which is returned.
-  fileprivate mutating func outcomeOfRunning() -> String? {
-    do {
-      try run()
-      return nil
-    } catch {
-      return "\(error)"
-    }
-  }
-
   /// What the run is like.
   fileprivate var introduction: [String] {
     [

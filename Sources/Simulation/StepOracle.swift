@@ -22,7 +22,8 @@ struct StepOracle {
       throw Breach("a plan without steps")
     }
     replica = settings.replica(
-      from: scenario.initialAdapter, directions: scenario.plan.stepDirections)
+      from: scenario.initialAdapter, directions: scenario.plan.stepDirections(settings.distribution)
+    )
     chain = CommitChain(
       plan: try scenario.plan.digest(), adapter: scenario.initialAdapter.digest)
     states = [scenario.initialAdapter.digest]

@@ -106,7 +106,8 @@ struct StepScenario {
 /// Like real ones, they depend on the worker, the step and the adapter, and on nothing else.
 func pretendedLosses(of worker: Int, _ job: StepWorker.Job, plan: RunPlan) -> [Double] {
   guard let settings = plan.training.sharedSteps else { return [] }
-  let point = settings.replica(from: job.adapter, directions: plan.stepDirections)
+  let point = settings.replica(
+    from: job.adapter, directions: plan.stepDirections(settings.distribution))
   let queries = job.queries.map { UInt32($0) }
   return settings.estimator.displacements(for: queries).map { terms in
     let moved = point.displaced(by: terms, ofStep: UInt32(job.step))

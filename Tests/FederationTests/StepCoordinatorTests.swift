@@ -252,22 +252,27 @@ private struct StepDesk {
     #expect(desk.isInStep)
   }
 
-  @Test func aCoordinatorGoesOnFromItsLogWithTheSameBits() throws {
-    var desk = try StepDesk(workers: 2, rule: .adam())
+  /// After 25 steps there are commits alone, after 600 a snapshot and some.
+  @Test(arguments: [25, 600]) func aCoordinatorGoesOnFromItsLogWithTheSameBits(
+    stepCount: Int
+  ) throws {
+    var desk = try StepDesk(versions: 1000, workers: 2, rule: .adam())
     try desk.join("ann")
     try desk.join("bo")
-    try desk.run(steps: 25)
+    try desk.run(steps: stepCount)
+    let snapshot = try desk.coordinator.log.lastStepSnapshot()
+    #expect((snapshot != nil) == (stepCount == 600))
     let again = try StepCoordinator(
       plan: desk.plan, identity: desk.coordinator.identity, log: desk.coordinator.log,
       initialAdapter: ParameterVector(zerosOf: StepDesk.layout), evaluateEvery: -1,
       now: RunTime(nanoseconds: 0))
-    #expect(again.version == 25 && again.adapter == desk.coordinator.adapter)
+    #expect(again.version == stepCount && again.adapter == desk.coordinator.adapter)
     #expect(again.state.clip == desk.coordinator.state.clip)
     desk.coordinator = again
     desk.connections = [:]
     try desk.join("ann", isSame: true)
     try desk.run(steps: 5)
-    #expect(desk.coordinator.version == 30 && desk.isInStep)
+    #expect(desk.coordinator.version == stepCount + 5 && desk.isInStep)
   }
 
   @Test func twentyThousandStepsOfSixteenQueriesAreUnderFourMegabytes() throws {
