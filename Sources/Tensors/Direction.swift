@@ -69,6 +69,20 @@ public struct Direction: Hashable, Codable, Sendable {
   }
 }
 
+/// A multiple of a direction.
+public struct ScaledDirection: Hashable, Sendable {
+  /// The direction.
+  public let direction: Direction
+  /// What it is multiplied with.
+  public let factor: Float
+
+  /// `factor` times `direction`.
+  public init(_ direction: Direction, times factor: Float) {
+    self.direction = direction
+    self.factor = factor
+  }
+}
+
 /// Some of the tensors of a layout: those that are perturbed and learned.
 public struct TensorSelection: Hashable, Codable, Sendable {
   /// For each tensor, whether it is selected.
@@ -99,6 +113,26 @@ extension ParameterVector {
     }
   }
 
+  /// Adds multiples of directions, one after the other: the bits of as many single additions.
+  ///
+  /// All are added to a piece of the vector before the next piece is looked at, which stays in the
+  /// processor's own cache meanwhile.
+  ///
+  /// - Precondition: the selection is one of the layout.
+  public mutating func add(
+    _ terms: some Sequence<ScaledDirection>, to selection: TensorSelection? = nil
+  ) {
+    let pieces = layout.parts(in: 0..<layout.count, of: selection).flatMap(\.pieces)
+    values.withUnsafeMutableBufferPointer { values in
+      guard let base = values.baseAddress else { return }
+      for piece in pieces {
+        for term in terms {
+          Kernels.add(term.direction, of: piece, times: term.factor, to: base + piece.offset)
+        }
+      }
+    }
+  }
+
   /// The sum of this vector and `factor` times a direction, as `add` computes it.
   ///
   /// - Precondition: the selection is one of the layout.
@@ -120,6 +154,18 @@ struct TensorPart {
   let count: Int
   /// The first element, within the vector.
   let offset: Int
+}
+
+extension TensorPart {
+  /// The part in pieces of at most 32 KiB that begin where the generator's blocks do.
+  fileprivate var pieces: [TensorPart] {
+    let length = 8 << 10
+    return stride(from: 0, to: count, by: length).map { start in
+      TensorPart(
+        tensor: tensor, first: first + start, count: min(length, count - start),
+        offset: offset + start)
+    }
+  }
 }
 
 extension ParameterLayout {

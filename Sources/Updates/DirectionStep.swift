@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Tensors
 
 /// A direction of a step, and how far something moves along it.
 public struct DirectionTerm: Hashable, Codable, Sendable {
@@ -35,6 +36,20 @@ public struct DirectionStep: Hashable, Codable, Sendable {
     self.step = step
     self.terms = terms
     self.rate = rate
+  }
+}
+
+extension DirectionTerm {
+  /// What the term stands for.
+  func scaled(ofStep step: UInt32, along directions: Directions) -> ScaledDirection {
+    ScaledDirection(directions.direction(step: step, query: query), times: coefficient)
+  }
+}
+
+extension DirectionStep {
+  /// What the terms stand for, in their order.
+  func scaled(along directions: Directions) -> [ScaledDirection] {
+    terms.map { $0.scaled(ofStep: step, along: directions) }
   }
 }
 

@@ -72,7 +72,7 @@ public struct WalkRules: Hashable, Sendable {
       adapter: ParameterVector(zerosOf: layout),
       directions: Directions(key: walk.key, distribution: distribution), rule: rule,
       selection: selection)
-    for step in walk.steps { replica.apply(step) }
+    replica.apply(contentsOf: walk.steps)
     return replica.adapter
   }
 
@@ -101,14 +101,8 @@ public struct WalkRules: Hashable, Sendable {
   ) throws(UpdateError) {
     for walk in update.walks {
       let directions = Directions(key: walk.key, distribution: distribution)
-      for step in walk.steps {
-        guard step.rate == nil else { throw .directions("the rate") }
-        for term in step.terms {
-          adapter.add(
-            directions.direction(step: step.step, query: term.query), times: term.coefficient,
-            to: selection)
-        }
-      }
+      guard walk.steps.allSatisfy({ $0.rate == nil }) else { throw .directions("the rate") }
+      adapter.add(walk.steps.flatMap { $0.scaled(along: directions) }, to: selection)
     }
   }
 }

@@ -107,6 +107,15 @@ public struct ZerothOrderReplica: Sendable {
     }
   }
 
+  /// Takes steps one after the other.
+  ///
+  /// - Precondition: each has a rate exactly if the rule keeps state.
+  public mutating func apply(contentsOf steps: [DirectionStep]) {
+    guard !rule.hasState else { return steps.forEach { apply($0) } }
+    precondition(steps.allSatisfy { $0.rate == nil }, "a rate for the rule \(rule)")
+    adapter.add(steps.flatMap { $0.scaled(along: directions) }, to: selection)
+  }
+
   /// The adapter moved along directions of a step: a copy beside it.
   public func displaced(by terms: [DirectionTerm], ofStep step: UInt32) -> ParameterVector {
     var copy = adapter
@@ -117,10 +126,6 @@ public struct ZerothOrderReplica: Sendable {
   private func add(
     _ terms: [DirectionTerm], of step: UInt32, to vector: inout ParameterVector
   ) {
-    for term in terms {
-      vector.add(
-        directions.direction(step: step, query: term.query), times: term.coefficient,
-        to: selection)
-    }
+    vector.add(terms.map { $0.scaled(ofStep: step, along: directions) }, to: selection)
   }
 }

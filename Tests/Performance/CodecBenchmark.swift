@@ -8,12 +8,11 @@ enum CodecBenchmark {
   private static let codec = UpdateCodec.ternary(density: 0.05)
 
   static func run() throws -> [Measurement] {
-    // Both factors at rank 16 of a model of 8 billion parameters; then what the demo sends.
-    let large = Decoder(
-      layerCount: 32, width: 4096, keyValueWidth: 1024, feedForwardWidth: 14_336)
-    let small = Decoder(layerCount: 30, width: 576, keyValueWidth: 192, feedForwardWidth: 1536)
-    return try measurements("8B, rank 16, A and B", large.layout(rank: 16, both: true), bound: true)
-      + measurements("135M, rank 8, B", small.layout(rank: 8, both: false), bound: false)
+    // Both factors at rank 16 of a large model; then what the demo sends.
+    try measurements(
+      "8B, rank 16, A and B", DecoderWidths.large.layout(rank: 16, both: true), bound: true)
+      + measurements(
+        "135M, rank 8, B", DecoderWidths.small.layout(rank: 8, both: false), bound: false)
   }
 
   private static func measurements(
@@ -80,30 +79,5 @@ enum CodecBenchmark {
       }
     }
     return vector
-  }
-}
-
-/// The widths of a decoder that decide its adapter's layout.
-private struct Decoder {
-  let layerCount: Int
-  let width: Int
-  let keyValueWidth: Int
-  let feedForwardWidth: Int
-
-  /// The layout of LoRA factors on all seven projections.
-  func layout(rank: Int, both: Bool) -> ParameterLayout {
-    let projections = [
-      ("q", width, width), ("k", width, keyValueWidth), ("v", width, keyValueWidth),
-      ("o", width, width), ("gate", width, feedForwardWidth), ("up", width, feedForwardWidth),
-      ("down", feedForwardWidth, width),
-    ]
-    var tensors: [(name: String, shape: [Int])] = []
-    for layer in 0..<layerCount {
-      for (name, input, output) in projections {
-        if both { tensors.append(("\(layer).\(name).lora_A", [rank, input])) }
-        tensors.append(("\(layer).\(name).lora_B", [output, rank]))
-      }
-    }
-    return ParameterLayout(tensors)
   }
 }

@@ -7,7 +7,7 @@ internal import Glibc
 struct Performance {
   /// The benchmarks, by the word that asks for them.
   static let benchmarks: [(name: String, run: @Sendable () throws -> [Measurement])] = [
-    ("codec", CodecBenchmark.run)
+    ("codec", CodecBenchmark.run), ("directions", DirectionBenchmark.run),
   ]
 
   static func main() throws {

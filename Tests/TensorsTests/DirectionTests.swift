@@ -88,6 +88,28 @@ struct DirectionTests {
     #expect(pieces == whole)
   }
 
+  /// Pieces end within tensors, and within a generator's blocks, but for the last of a tensor.
+  @Test(arguments: Directions.Distribution.allCases)
+  func manyAtOnceAreAsManyOneAfterTheOther(distribution: Directions.Distribution) {
+    let layout = ParameterLayout([
+      (name: "a", shape: [3]), (name: "b", shape: [20_001]), (name: "c", shape: [700]),
+      (name: "d", shape: [8192, 2]),
+    ])
+    let selection = TensorSelection(of: layout) { $0.name != "c" }
+    let directions = Directions(of: Seed(6), distribution: distribution)
+    let terms = (0..<UInt32(40)).map { number -> ScaledDirection in
+      let direction = directions.direction(step: number / 8, query: number % 8)
+      return ScaledDirection(direction, times: 0.01 * (Float(number) - 20))
+    }
+    let start = ParameterVector(layout: layout, values: noise(layout.count, "start"))
+    for selection in [nil, selection] {
+      var (single, together) = (start, start)
+      for term in terms { single.add(term.direction, times: term.factor, to: selection) }
+      together.add(terms, to: selection)
+      #expect(together == single && together != start)
+    }
+  }
+
   @Test func tensorsThatAreNotSelectedStayAsTheyAre() {
     let selection = TensorSelection(of: layout) { ["b", "d"].contains($0.name) }
     #expect(selection.isSelected == [false, true, false, true, false])
