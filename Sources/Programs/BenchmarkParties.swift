@@ -156,6 +156,7 @@ public struct BenchmarkWorker: Sendable {
 
   /// Works until the run is over, and writes what that cost.
   public func run(log: Logger) async throws {
+    keepMemoryWarm()
     guard let id = WorkerID(rawValue: name) else {
       throw InputError("'\(name)' is not a worker's name")
     }
@@ -171,7 +172,6 @@ public struct BenchmarkWorker: Sendable {
         coreCount: processorCount, memory: nil, prepare: { _ in .learning(learner) }),
       transport: client, pool: ComputePool(threadCount: 1), seed: 1,
       givingUpAfter: .seconds(60), log: log)
-    keepMemoryWarm()
     let begin = processorSeconds()
     _ = try await service.run()
     let traffic = client.traffic.withLock { $0 }

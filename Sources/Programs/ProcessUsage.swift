@@ -36,7 +36,9 @@ func keepMemoryFlat() { tern_give_freed_memory_back() }
 
 /// Keeps the memory of vectors that are freed for those that come next: for a process that makes
 /// the same ones again and again.
-func keepMemoryWarm() { tern_keep_freed_memory() }
+///
+/// To be called before other threads take memory.
+public func keepMemoryWarm() { tern_keep_freed_memory() }
 
 /// About what a program has resident beside what it computes with: code, libraries, tokenizer.
 let programByteCount = 45_000_000

@@ -82,6 +82,7 @@ struct TernWorker: AsyncParsableCommand {
   }
 
   func run() async throws {
+    keepMemoryWarm()
     try await reportingErrors {
       let log = logging.logger("worker")
       let limit = giveUpAfter.duration

@@ -50,6 +50,7 @@ extension Benchmark {
       _ work: StepBenchmark.Work, named name: String, factors: LoRAConfiguration.Factors,
       threads: Int = 1, memory: ByteSize? = nil
     ) throws {
+      keepMemoryWarm()
       let size = StepBenchmark.Size(
         batch: batch, sequence: sequence, supervised: supervised ?? sequence - 1, rank: rank,
         factors: factors, threads: threads, memory: memory?.byteCount)

@@ -20,6 +20,8 @@ void tern_keep_freed_memory(void) {
   // The largest threshold there is; memory that the system gives has to be cleared first.
   mallopt(M_MMAP_THRESHOLD, 32 << 20);
   mallopt(M_TRIM_THRESHOLD, 512 << 20);
+  // Pools of other threads give whole heaps back whatever the threshold.
+  mallopt(M_ARENA_MAX, 1);
 #endif
 }
 

@@ -9,7 +9,8 @@
 // pools of small ones. Without it, after some large blocks came and went, it keeps theirs, too.
 void tern_give_freed_memory_back(void);
 
-// Makes the C library keep the memory of freed blocks, even of large ones, for the next.
+// Makes the C library keep the memory of freed blocks, even of large ones, for the next, whichever
+// thread takes it. Threads that have taken memory before keep to pools of their own.
 void tern_keep_freed_memory(void);
 
 // Lets the system begin to put `count` bytes of a file from `offset` on on the disk, without
