@@ -8,19 +8,19 @@ extension AdaptedModel {
   /// How many rows of logits exist at once.
   static let logitRowCount = 128
 
-  /// The logarithm of each target's probability, from the last block's output `stream_RC`, which is
-  /// of `partCount` parts.
+  /// Each target's score, from the last block's output `stream_RC`, which is of `partCount` parts.
   ///
-  /// With a weight, replaces the stream by the gradient of minus their sum times the weight; then
-  /// logits are computed only once.
+  /// With a weight, replaces the stream by the gradient of minus the sum of their log-probabilities
+  /// times the weight; then logits are computed only once.
   func head(
     _ batch: BatchLayout, partCount: Int, _ stream_RC: inout Matrix, _ scratch: inout Scratch,
     gradientWeight weight: Double?
-  ) -> [Double] {
+  ) -> [TargetScore] {
     base.finalNorm.forward(
       stream_RC, statistics: &scratch.headStatistics, into: &scratch.normed_TC)
     if weight != nil { scratch.dNormed_TC.resize(rows: stream_RC.rowCount) }
-    var logProbabilities = [Double](repeating: 0, count: batch.predictions.count)
+    let none = TargetScore(logProbability: 0, isLikeliest: false)
+    var scores = [TargetScore](repeating: none, count: batch.predictions.count)
     var predictions = batch.predictions[...]
     for (rows, parts) in Self.logitRows(of: stream_RC.rowCount, partCount: partCount) {
       scratch.logits_RV.resize(rows: rows.count)
@@ -31,15 +31,14 @@ extension AdaptedModel {
         let here = predictions.prefix { $0.row == row }
         predictions = predictions.dropFirst(here.count)
         score(
-          here, row - rows.lowerBound, &scratch.logits_RV, gradientWeight: weight,
-          into: &logProbabilities)
+          here, row - rows.lowerBound, &scratch.logits_RV, gradientWeight: weight, into: &scores)
       }
       guard weight != nil else { continue }
       base.head_VC.multiplyTransposed(
         scratch.logits_RV, into: &scratch.dNormed_TC, firstRow: rows.lowerBound, in: &scratch.tile)
     }
     if weight != nil { replaceByGradient(&stream_RC, &scratch) }
-    return logProbabilities
+    return scores
   }
 
   /// The rows whose logits exist at once, and how many parts these are: some whole parts, or some
@@ -63,19 +62,20 @@ extension AdaptedModel {
     }
   }
 
-  /// The log-probabilities of the targets of one row of logits.
+  /// The scores of the targets of one row of logits.
   ///
-  /// With a weight, replaces the row by the gradient of minus their sum times the weight:
-  /// each target's is softmax - one-hot.
+  /// With a weight, replaces the row by the gradient of minus the sum of their log-probabilities times
+  /// the weight: each target's is softmax - one-hot.
   private func score(
     _ predictions: ArraySlice<BatchLayout.Prediction>, _ row: Int, _ logits_RV: inout Matrix,
-    gradientWeight: Double?, into logProbabilities: inout [Double]
+    gradientWeight: Double?, into scores: inout [TargetScore]
   ) {
     let normalizer = Kernels.logSumExp(of: logits_RV, row: row)
     let (start, logarithm) = (row * logits_RV.stride, normalizer.value)
     for prediction in predictions {
-      logProbabilities[prediction.index] =
-        Double(logits_RV.values[start + Int(prediction.token)]) - logarithm
+      let logit = logits_RV.values[start + Int(prediction.token)]
+      scores[prediction.index] = TargetScore(
+        logProbability: Double(logit) - logarithm, isLikeliest: logit == normalizer.maximum)
     }
     guard let gradientWeight else { return }
     Kernels.replaceByLogSumExpGradient(

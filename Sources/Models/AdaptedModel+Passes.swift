@@ -13,8 +13,8 @@ extension AdaptedModel {
     let targetCount: Int
   }
 
-  /// The forward pass: the logarithm of each target's probability, with the first of some adapters,
-  /// then with the second, and so on; only once if all are the same.
+  /// The forward pass: each target's score, with the first of some adapters, then with the second, and
+  /// so on; only once if all are the same.
   ///
   /// With `saving`, what the backward needs of that block and those above is kept, and the gradient
   /// of the mean loss for the last block's output is left in the workspace's stream.
@@ -22,7 +22,7 @@ extension AdaptedModel {
   func run(
     _ batch: TokenBatch, _ adapters: [ParameterVector], in workspace: inout Workspace,
     saving: Saving? = nil
-  ) -> [Double] {
+  ) -> [TargetScore] {
     precondition(
       adapters.count == 1 || (saving == nil && !adapters.isEmpty), "\(adapters.count) adapters")
     precondition(

@@ -83,7 +83,7 @@ public struct AdaptedModel: Sendable {
   public func logProbabilities(
     of batch: TokenBatch, adapter: ParameterVector, in workspace: inout Workspace
   ) -> [Float] {
-    run(batch, [adapter], in: &workspace).map { Float($0) }
+    run(batch, [adapter], in: &workspace).map { Float($0.logProbability) }
   }
 
   /// The mean over all targets of minus the logarithm of their probability.
@@ -107,27 +107,25 @@ public struct AdaptedModel: Sendable {
     of batch: TokenBatch, adapters: [ParameterVector], in workspace: inout Workspace,
     meanOver targetCount: Int? = nil
   ) -> [Double] {
-    logProbabilities(of: batch, adapters: adapters, in: &workspace).map {
-      mean($0, over: targetCount)
-    }
+    scores(of: batch, adapters: adapters, in: &workspace).map { mean($0, over: targetCount) }
   }
 
-  /// With each of some adapters, the logarithm of the probability of each target, in order: what the
-  /// losses are the means of, computed as these are.
+  /// With each of some adapters, the score of each target, in order: what the losses are the means of,
+  /// computed as these are.
   ///
   /// - Precondition: as for the losses.
-  public func logProbabilities(
+  public func scores(
     of batch: TokenBatch, adapters: [ParameterVector], in workspace: inout Workspace
-  ) -> [[Double]] {
+  ) -> [[TargetScore]] {
     guard !adapters.isEmpty else { return [] }
-    let logProbabilities = run(batch, adapters, in: &workspace)
+    let scores = run(batch, adapters, in: &workspace)
     let count = batch.targets.count
-    let parts = stride(from: 0, to: logProbabilities.count, by: max(1, count)).map {
-      Array(logProbabilities[$0..<($0 + count)])
+    let parts = stride(from: 0, to: scores.count, by: max(1, count)).map {
+      Array(scores[$0..<($0 + count)])
     }
     precondition(!parts.isEmpty, "the loss of a batch without targets")
     return parts.count == adapters.count
-      ? parts : [[Double]](repeating: parts[0], count: adapters.count)
+      ? parts : [[TargetScore]](repeating: parts[0], count: adapters.count)
   }
 
   /// The same loss, adding its gradient for the adapter to `gradient`.
@@ -144,17 +142,17 @@ public struct AdaptedModel: Sendable {
     guard let lowest = lowestAdaptedLayer else {
       return mean(run(batch, [adapter], in: &workspace), over: targetCount)
     }
-    let logProbabilities = run(
+    let scores = run(
       batch, [adapter], in: &workspace, saving: Saving(from: lowest, targetCount: targetCount))
     backward(adapter.values, lowest: lowest, in: &workspace, addingTo: &gradient.values)
-    return mean(logProbabilities, over: targetCount)
+    return mean(scores, over: targetCount)
   }
 
   /// The first block that the adapter changes.
   var lowestAdaptedLayer: Int? { blocks.firstIndex { $0.lowestSite != nil } }
 
-  private func mean(_ logProbabilities: [Double], over count: Int? = nil) -> Double {
-    precondition(!logProbabilities.isEmpty, "the loss of a batch without targets")
-    return -logProbabilities.reduce(0, +) / Double(count ?? logProbabilities.count)
+  private func mean(_ scores: [TargetScore], over count: Int? = nil) -> Double {
+    precondition(!scores.isEmpty, "the loss of a batch without targets")
+    return -scores.reduce(0) { $0 + $1.logProbability } / Double(count ?? scores.count)
   }
 }

@@ -74,6 +74,8 @@ extension Section {
       learningRate: try section.number("learning-rate", usual.learningRate, in: 1e-12...1e3),
       schedule: try section.choice(
         "schedule", usual.schedule, from: [("constant", .constant), ("cosine", .cosine)]),
+      objective: try section.choice(
+        "objective", usual.objective, from: Objective.allCases.map { ($0.rawValue, $0) }),
       estimator: GradientEstimator(
         kind,
         perturbation: Float(
@@ -126,5 +128,5 @@ private let gradientKeys = [
 private let zerothOrderKeys = [
   "local-steps", "batch-size", "queries", "learning-rate", "schedule", "perturbation",
   "estimator", "rule", "beta1", "beta2", "epsilon", "conservative", "clip", "distribution",
-  "factors", "parallel", "shares", "maximum-tokens",
+  "factors", "parallel", "shares", "objective", "maximum-tokens",
 ]

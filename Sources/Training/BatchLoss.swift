@@ -6,10 +6,10 @@ internal import Models
 /// The halves are other examples, so that what they agree on is what the data says, and what they do
 /// not agree on is what this batch says.
 public struct BatchLoss: Hashable, Sendable {
-  /// The mean over all targets.
+  /// The mean over all terms of the objective.
   public let mean: Double
-  /// The means over the targets of the first half of the sequences, and of the others; nil unless
-  /// both have some.
+  /// The means over the terms of the first half of the sequences, and of the others; nil unless both
+  /// have some.
   public let halves: Halves?
 
   /// The same of both halves.
@@ -42,36 +42,38 @@ extension BatchLoss {
 
 /// Where the halves of a batch lie in the parts in which it is computed.
 struct BatchHalves {
-  /// How many targets belong to each half.
-  private let targetCounts: (first: Int, second: Int)
-  /// By part, how many of its targets belong to the first half: they come first.
+  private let objective: Objective
+  /// How many terms belong to each half.
+  private let termCounts: (first: Int, second: Int)
+  /// By part, how many of its terms belong to the first half: they come first.
   private let firstCounts: [Int]
 
-  init(of batch: TokenBatch, in parts: [TokenBatch]) {
-    let firstLengths = batch.sequenceLengths.prefix((batch.sequenceLengths.count + 1) / 2)
-    let end = firstLengths.reduce(0, +)
-    let firstCount = batch.targets.count { $0.position < end }
-    targetCounts = (firstCount, batch.targets.count - firstCount)
+  init(of batch: TokenBatch, in parts: [TokenBatch], by objective: Objective) {
+    self.objective = objective
+    let firstCount = objective.termCount(
+      of: batch, first: (batch.sequenceLengths.count + 1) / 2)
+    termCounts = (firstCount, objective.termCount(of: batch) - firstCount)
     var left = firstCount
     firstCounts = parts.map { part in
-      let count = min(part.targets.count, left)
+      let count = min(objective.termCount(of: part), left)
       left -= count
       return count
     }
   }
 
-  /// What a part whose targets have these log-probabilities contributes to the batch's loss.
-  func loss(_ logProbabilities: [Double], ofPart part: Int) -> BatchLoss {
-    let (firstCount, secondCount) = targetCounts
-    let mean = -logProbabilities.reduce(0, +) / Double(firstCount + secondCount)
+  /// What part number `number`, whose targets have these scores, contributes to the batch's loss.
+  func loss(_ scores: [TargetScore], of part: TokenBatch, number: Int) -> BatchLoss {
+    let terms = objective.terms(of: scores, in: part)
+    let (firstCount, secondCount) = termCounts
+    let mean = terms.reduce(0, +) / Double(firstCount + secondCount)
     guard firstCount > 0 && secondCount > 0 else { return BatchLoss(mean: mean, halves: nil) }
     let (first, second) = (
-      logProbabilities.prefix(firstCounts[part]), logProbabilities.dropFirst(firstCounts[part])
+      terms.prefix(firstCounts[number]), terms.dropFirst(firstCounts[number])
     )
     return BatchLoss(
       mean: mean,
       halves: BatchLoss.Halves(
-        first: -first.reduce(0, +) / Double(firstCount),
-        second: -second.reduce(0, +) / Double(secondCount)))
+        first: first.reduce(0, +) / Double(firstCount),
+        second: second.reduce(0, +) / Double(secondCount)))
   }
 }

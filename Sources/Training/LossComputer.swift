@@ -11,20 +11,25 @@ public import Tensors
 /// The results are the same bits for any number of threads and of adapters at once.
 public final class LossComputer {
   private let model: AdaptedModel
+  private let objective: Objective
   private let adapterCount: Int
   private let seats: [Seat]
 
   /// A computer of `model` with `threadCount` threads, that computes with `adapterCount` adapters at
   /// once on each.
-  public init(model: AdaptedModel, threadCount: Int = 1, adapterCount: Int) {
+  public init(
+    model: AdaptedModel, objective: Objective = .crossEntropy, threadCount: Int = 1,
+    adapterCount: Int
+  ) {
     precondition(
       threadCount > 0 && adapterCount > 0, "\(adapterCount) adapters on \(threadCount) threads")
     self.model = model
+    self.objective = objective
     self.adapterCount = adapterCount
     seats = (0..<threadCount).map { _ in Seat(workspace: model.makeWorkspace()) }
   }
 
-  /// The mean loss over all targets with each of `count` adapters.
+  /// The loss with each of `count` adapters.
   ///
   /// - Parameter adapter: makes the adapter of a number; it is kept only while it is computed with.
   /// - Precondition: as for the model's losses.
@@ -44,7 +49,8 @@ public final class LossComputer {
     let groups = stride(from: 0, to: count, by: adapterCount).map {
       $0..<min(count, $0 + adapterCount)
     }
-    let work = Work(of: model, batch, groups: groups, count: count, adapter: adapter)
+    let work = Work(
+      of: model, batch, by: objective, groups: groups, count: count, adapter: adapter)
     workTogether(at: seats.prefix(work.pieceCount)) { work.work(at: $0) }
     return work.losses
   }
@@ -75,15 +81,15 @@ private final class Work: Sendable {
   var pieceCount: Int { groups.count * parts.count }
 
   init(
-    of model: AdaptedModel, _ batch: TokenBatch, groups: [Range<Int>], count: Int,
-    adapter: @escaping @Sendable (Int) -> ParameterVector
+    of model: AdaptedModel, _ batch: TokenBatch, by objective: Objective, groups: [Range<Int>],
+    count: Int, adapter: @escaping @Sendable (Int) -> ParameterVector
   ) {
     self.model = model
     self.groups = groups
     self.adapter = adapter
     parts = batch.parts
     precondition(!parts.isEmpty, "the loss of a batch without targets")
-    halves = BatchHalves(of: batch, in: parts)
+    halves = BatchHalves(of: batch, in: parts, by: objective)
     let nothing = BatchLoss(mean: 0, halves: nil)
     state = Mutex(
       State(losses: parts.map { _ in [BatchLoss](repeating: nothing, count: count) }))
@@ -93,9 +99,9 @@ private final class Work: Sendable {
   func work(at seat: Seat) {
     while let piece = takePiece() {
       let (group, part) = (groups[piece / parts.count], piece % parts.count)
-      let losses = model.logProbabilities(
+      let losses = model.scores(
         of: parts[part], adapters: group.map(adapter), in: &seat.workspace
-      ).map { halves.loss($0, ofPart: part) }
+      ).map { halves.loss($0, of: parts[part], number: part) }
       state.withLock { $0.losses[part].replaceSubrange(group, with: losses) }
     }
   }

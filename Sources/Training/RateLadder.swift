@@ -190,14 +190,16 @@ public struct RateLadder: Sendable {
 
   /// The loss on the examples for measuring; its memory is free again before steps are computed.
   private func loss(with adapter: ParameterVector) -> Double {
-    let computer = LossComputer(model: model, threadCount: threadCount, adapterCount: 1)
+    let computer = LossComputer(
+      model: model, objective: settings.objective, threadCount: threadCount, adapterCount: 1)
     let starts = stride(from: 0, to: measured.count, by: settings.batchSize)
     var (sum, count) = (0.0, 0)
     for start in starts {
       let batch = TokenBatch(measured[start..<min(measured.count, start + settings.batchSize)])
       let loss = computer.losses(of: batch, count: 1) { _ in adapter }[0]
-      sum += loss * Double(batch.targets.count)
-      count += batch.targets.count
+      let termCount = settings.objective.termCount(of: batch)
+      sum += loss * Double(termCount)
+      count += termCount
     }
     return sum / Double(count)
   }

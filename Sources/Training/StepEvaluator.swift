@@ -64,7 +64,9 @@ public struct StepEvaluator: Sendable {
 
   /// Memory and threads for evaluating, to be used for one batch at a time.
   public func makeComputer() -> LossComputer {
-    LossComputer(model: model, threadCount: threadCount, adapterCount: adapterCount)
+    LossComputer(
+      model: model, objective: settings.objective, threadCount: threadCount,
+      adapterCount: adapterCount)
   }
 
   /// The batch of a step of the run.

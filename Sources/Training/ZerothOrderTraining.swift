@@ -15,6 +15,8 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
   public var learningRate: Double
   /// How the learning rate goes on.
   public var schedule: GradientTraining.Schedule
+  /// What is made small.
+  public var objective: Objective
   /// How losses become scalars.
   public var estimator: GradientEstimator
   /// How scalars become a step.
@@ -41,7 +43,7 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
   /// Settings, each with a usual value.
   public init(
     localSteps: Int = 4, batchSize: Int = 16, queryCount: Int = 4, learningRate: Double = 4e-4,
-    schedule: GradientTraining.Schedule = .constant,
+    schedule: GradientTraining.Schedule = .constant, objective: Objective = .crossEntropy,
     estimator: GradientEstimator = GradientEstimator(.twoSided, perturbation: 5e-3),
     rule: UpdateRule = .sgd, isConservative: Bool = false, clips: Bool = true,
     distribution: Directions.Distribution = .rademacher, factors: LoRAConfiguration.Factors = .b,
@@ -52,6 +54,7 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
     self.queryCount = queryCount
     self.learningRate = learningRate
     self.schedule = schedule
+    self.objective = objective
     self.estimator = estimator
     self.rule = rule
     self.isConservative = isConservative

@@ -2,9 +2,9 @@
 
 /// Shortens scalars that are much larger than those before them.
 ///
-/// The limit is 1.3 times the 95th percentile of the sizes of the last 50 scalars, as they were after
-/// clipping and rounding, and there is none before 20: a pure function of the steps that were taken, so
-/// that whoever has those has the limit.
+/// The limit is 1.3 times the 95th percentile of the sizes of the last 50 scalars other than zero, as
+/// they were after clipping and rounding, and there is none before 20: a pure function of the steps that
+/// were taken, so that whoever has those has the limit.
 public struct ScalarClip: Hashable, Codable, Sendable {
   private var recent: [Double] = []
 
@@ -35,7 +35,9 @@ public struct ScalarClip: Hashable, Codable, Sendable {
   /// Remembers a step that `rule` made with `learningRate`: its scalars, as the step has them.
   public mutating func note(_ step: DirectionStep, by rule: UpdateRule, learningRate: Double) {
     guard learningRate > 0 else { return }
-    recent += rule.sizes(of: step, learningRate: learningRate).filter(\.isFinite)
+    // Zeros, of which an objective that counts gives many, say nothing about sizes: a limit of zero
+    // would never rise again.
+    recent += rule.sizes(of: step, learningRate: learningRate).filter { $0.isFinite && $0 != 0 }
     recent.removeFirst(max(0, recent.count - windowLength))
   }
 }

@@ -232,6 +232,21 @@ struct AdaptedModelTests {
     #expect(none.isEmpty)
   }
 
+  @Test func theLikeliestTokenOfAPlaceIsSaidToBe() throws {
+    let model = AdaptedModel(base: golden.base)
+    var workspace = model.makeWorkspace()
+    let targets = [0, 2].flatMap { position in
+      (0..<Int32(512)).map { TokenBatch.Target(position: position, token: $0) }
+    }
+    let batch = TokenBatch(tokens: [5, 6, 7], sequenceLengths: [3], targets: targets)
+    let scores = model.scores(of: batch, adapters: [model.initialAdapter()], in: &workspace)[0]
+    for place in [scores[..<512], scores[512...]] {
+      let best = try #require(place.map(\.logProbability).max())
+      #expect(place.count(where: \.isLikeliest) == 1)
+      #expect(place.first(where: \.isLikeliest)?.logProbability == best)
+    }
+  }
+
   @Test func sharedPositionsHaveTheMeanOfTheirGradients() {
     let model = AdaptedModel(
       base: golden.base, lora: LoRAConfiguration(rank: 2, alpha: 2, seed: 1))

@@ -114,13 +114,14 @@ import Updates
         + "training: {method: zeroth-order, local-steps: 3, batch-size: 5, queries: 7, "
         + "learning-rate: 1e-2, schedule: cosine, perturbation: 1e-3, estimator: one-sided, "
         + "rule: adam, beta1: 0.8, beta2: 0.9, epsilon: 1e-6, clip: false, "
-        + "distribution: gaussian, factors: both, maximum-tokens: 64}\n"
+        + "distribution: gaussian, factors: both, objective: exact-match, maximum-tokens: 64}\n"
     ).plan.training
     #expect(
       all
         == .zerothOrder(
           ZerothOrderTraining(
             localSteps: 3, batchSize: 5, queryCount: 7, learningRate: 1e-2, schedule: .cosine,
+            objective: .exactMatch,
             estimator: GradientEstimator(.oneSided, perturbation: 1e-3),
             rule: .adam(beta1: 0.8, beta2: 0.9, epsilon: 1e-6), clips: false,
             distribution: .gaussian, factors: .both, maximumTokens: 64)))
@@ -130,6 +131,7 @@ import Updates
       ("estimator: one-sided, queries: 1", "'training.queries' is '1'"),
       ("rule: momentum, conservative: true", "expected false with momentum and adam"),
       ("perturbation: 0", "'training.perturbation' is '0'"),
+      ("objective: f1", "'training.objective' is 'f1'"),
     ] {
       let found = self.complaint(
         Self.least + "training: {method: zeroth-order, \(keys)}\n")

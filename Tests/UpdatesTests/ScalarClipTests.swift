@@ -43,6 +43,14 @@ struct ScalarClipTests {
     #expect(clip.limit == 1.3 * Double(Float(1.3)))
   }
 
+  @Test func zerosDoNotShortenWhatFollowsToNothing() {
+    var clip = ScalarClip()
+    _ = clipped([Double](repeating: 0, count: 60), by: &clip)
+    #expect(clip.limit == nil && clip == ScalarClip())
+    _ = clipped([Double](repeating: 2, count: 20) + [Double](repeating: 0, count: 60), by: &clip)
+    #expect(clip.limit == 2.6)
+  }
+
   @Test func scalarsAreRememberedInTheirUnitsByEveryRule() {
     let scalars = scalars([0.5, -8, 2, 1])
     for (rule, rate) in [
