@@ -122,7 +122,7 @@ public struct StepCoordinator: RunCoordinator {
     clock = RunClock(latest: now)
     engine = try StepEngine(
       rules: state.settings.rules(of: plan.rounds), version: state.chain.version,
-      nextStep: state.nextStep, at: now)
+      nextStep: state.nextStep, outcome: log.outcome(), at: now)
   }
 
   /// What to do first: nobody is connected yet.

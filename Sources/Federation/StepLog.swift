@@ -18,6 +18,9 @@ public protocol StepLog {
   /// Notes how the run ended; again is the same as once.
   func finish(_ outcome: RoundEngine.Outcome) throws
 
+  /// How the run ended; nil while it goes on.
+  func outcome() throws -> RoundEngine.Outcome?
+
   /// How long writing has taken since this was asked last.
   func takeWritingTime() -> Duration
 }

@@ -45,17 +45,19 @@ public struct StepEngine: Equatable, Sendable {
 
   /// A run that has made `version` versions in steps below `nextStep`, with nobody there.
   ///
+  /// - Parameter outcome: how it ended, if it did.
   /// - Throws: The first rule that is out of its range.
   public init(
-    rules: StepRules, version: Int = 0, nextStep: Int = 0, at now: RunTime
+    rules: StepRules, version: Int = 0, nextStep: Int = 0, outcome: RoundEngine.Outcome? = nil,
+    at now: RunTime
   ) throws(RoundError) {
     self.rules = try rules.validated()
     self.version = version
     self.nextStep = nextStep
     self.now = min(now, RoundEngine.horizon)
-    phase =
-      version >= rules.rounds.versionCount
-      ? .finished(.completed(version: version)) : .gathering(since: self.now)
+    let isComplete = version >= rules.rounds.versionCount
+    let outcome = isComplete ? .completed(version: version) : outcome
+    phase = outcome.map { .finished($0) } ?? .gathering(since: self.now)
   }
 
   /// How the run ended; nil while it goes on.

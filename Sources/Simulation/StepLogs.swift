@@ -7,6 +7,7 @@ internal import Updates
 final class MemoryStepLog: StepLog {
   private(set) var records: [[UInt8]] = []
   private var snapshot: (version: Int, state: [UInt8])?
+  private var end: RoundEngine.Outcome?
 
   init(first: [UInt8]?) { snapshot = first.map { (0, $0) } }
 
@@ -20,7 +21,9 @@ final class MemoryStepLog: StepLog {
 
   func lastStepSnapshot() -> (version: Int, state: [UInt8])? { snapshot }
 
-  func finish(_ outcome: RoundEngine.Outcome) {}
+  func finish(_ outcome: RoundEngine.Outcome) { end = outcome }
+
+  func outcome() -> RoundEngine.Outcome? { end }
 }
 
 /// A log that can kill whoever writes to it, before or after it is written.
@@ -55,4 +58,6 @@ final class FragileStepLog: StepLog {
   }
 
   func finish(_ outcome: RoundEngine.Outcome) throws { try base.finish(outcome) }
+
+  func outcome() throws -> RoundEngine.Outcome? { try base.outcome() }
 }

@@ -275,6 +275,23 @@ private struct StepDesk {
     #expect(desk.coordinator.version == stepCount + 5 && desk.isInStep)
   }
 
+  @Test func aRunThatWasEndedIsOverForTheNextCoordinatorToo() throws {
+    var desk = try StepDesk(workers: 2)
+    try desk.join("ann")
+    try desk.join("bo")
+    try desk.run(steps: 3)
+    try desk.take(.stopped(reason: "enough"))
+    var again = try StepCoordinator(
+      plan: desk.plan, identity: desk.coordinator.identity, log: desk.coordinator.log,
+      initialAdapter: ParameterVector(zerosOf: StepDesk.layout), evaluateEvery: -1,
+      now: RunTime(nanoseconds: 0))
+    let ends = try again.start(at: RunTime(nanoseconds: 1)).compactMap { output in
+      if case .finish(let outcome) = output { outcome } else { nil }
+    }
+    #expect(ends.count == 1 && ends.first?.version == 3)
+    #expect(ends.first?.failure?.contains("enough") == true)
+  }
+
   @Test func twentyThousandStepsOfSixteenQueriesAreUnderFourMegabytes() throws {
     let chain = CommitChain(version: 19_999, digest: Digest(of: []))
     let step = DirectionStep(
