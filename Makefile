@@ -10,6 +10,7 @@ PACKAGES := libopenblas-dev libssl-dev libprotobuf-c-dev protobuf-c-compiler lib
 DEMO_PACKAGES := wordnet-base python3-pip unzip
 
 DEMO ?= demo
+METHOD ?= gradient
 MODEL ?= .build-demo/SmolLM2-135M-Instruct.Q4_1.gguf
 # What `make fuzz` feeds, and for how long each.
 DECODER ?= $(notdir $(wildcard Tests/Fuzzing/Corpora/*))
@@ -27,7 +28,7 @@ demo: toolchain packages demo-packages model ## Fine-tune a real model on four p
 	swift build -c release --product tern
 	swift build -c release --product tern-coordinator
 	swift build -c release --product tern-worker
-	.build/release/tern demo --model "$(MODEL)" --folder "$(DEMO)"
+	.build/release/tern demo --model "$(MODEL)" --folder "$(DEMO)" --method "$(METHOD)"
 
 # What keeps every processor busy for long has a turn of its own, and so have real processes: tests
 # of time limits must not wait for them.

@@ -70,7 +70,6 @@ func line(for event: RunEvent, _ summary: RunTally) -> String? {
 
 /// Steps, and what they cost.
 private func line(for steps: RunEvent.Steps, of versionCount: Int) -> String {
-  let seconds = max(steps.seconds, 1e-9)
   var parts = [
     "version \(steps.version)/\(versionCount)",
     "loss \(steps.loss.map { fixed($0, 4) } ?? "not finite")",
@@ -79,7 +78,7 @@ private func line(for steps: RunEvent.Steps, of versionCount: Int) -> String {
     parts.append("gradient \(fixed(square.squareRoot(), 3))")
   }
   parts += [
-    "\(fixed(Double(steps.stepCount) / seconds, 1)) steps/s",
+    rateText(steps.stepCount, in: steps.seconds),
     "\(steps.workerCount) worker\(steps.workerCount == 1 ? "" : "s")",
     "up \(byteText(steps.receivedByteCount))", "down \(byteText(steps.sentByteCount))",
   ]
@@ -89,4 +88,10 @@ private func line(for steps: RunEvent.Steps, of versionCount: Int) -> String {
   }
   if steps.clippedCount > 0 { parts.append("\(steps.clippedCount) clipped") }
   return parts.joined(separator: "  ")
+}
+
+/// How fast steps are: "373.1 steps/s", or "16.5 s/step" for slow ones.
+func rateText(_ stepCount: Int, in seconds: Double) -> String {
+  let rate = Double(stepCount) / max(seconds, 1e-9)
+  return rate >= 1 || stepCount == 0 ? "\(fixed(rate, 1)) steps/s" : "\(fixed(1 / rate, 1)) s/step"
 }

@@ -9,12 +9,13 @@ import Training
 /// The command `tern demo`.
 struct Demo: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Fine-tune a real model on real text: a coordinator and three workers, over TLS.",
+    abstract: "Fine-tune a real model on real text: a coordinator and some workers, over TLS.",
     discussion: """
-      Definitions from WordNet are shared out unevenly among three workers, none of which sees \
+      Definitions from WordNet are shared out unevenly among the workers, none of which sees \
       another's. Each learns to name the topic of a definition and sends a ternary update of \
-      about a hundredth of what it learned. Four processes on this machine authenticate each \
-      other with certificates made for the occasion.
+      about a hundredth of what it learned; by the method zeroth-order it runs forward alone, and \
+      sends losses. Processes on this machine authenticate each other with certificates made for \
+      the occasion.
       """)
 
   @Option(help: "SmolLM2-135M-Instruct, or another checkpoint.", completion: .file())
@@ -26,15 +27,28 @@ struct Demo: AsyncParsableCommand {
   @Option(help: "A folder for the demo's files, which must not exist yet.", completion: .directory)
   var folder = "demo"
 
+  @Option(help: "How to learn.")
+  var method = TrainingMethod.gradient
+
+  @Option(help: "How many workers; 3 with gradients and 4 with losses if not given.")
+  var workers: Int?
+
   @Option(
     name: .customLong("set"), parsing: .singleValue,
     help: ArgumentHelp("Change one key of the demo's run file.", valueName: "a.b=c"))
   var overrides: [String] = []
 
+  func validate() throws {
+    guard (1...64).contains(workers ?? 1) else { throw ValidationError("--workers is 1 to 64") }
+  }
+
   func run() async throws {
     try await reportingErrors {
-      let site = try DemoSite(folder: folder, model: model, wordnet: wordnet)
-      print("prepared \(folder): certificates, data of three workers, held-out data, run file")
+      let site = try DemoSite(
+        folder: folder, model: model, wordnet: wordnet, method: method, workerCount: workers)
+      print(
+        "prepared \(folder): certificates, data of \(site.workerCount) workers, held-out data, "
+          + "run file")
       // The coordinator prints to the same place.
       fflush(nil)
       let before = processorSeconds(withChildren: true)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import Programs
 import Rounds
 import Testing
+
+@testable import Programs
 
 @Suite struct WordingTests {
   @Test(arguments: [
@@ -18,6 +19,14 @@ import Testing
   ])
   func durationsAreRounded(duration: Duration, text: String) {
     #expect(durationText(duration) == text)
+  }
+
+  @Test(arguments: [
+    (373, 1, "373.0 steps/s"), (1, 1, "1.0 steps/s"), (2, 33, "16.5 s/step"), (0, 5, "0.0 steps/s"),
+    (3, 0, "3000000000.0 steps/s"),
+  ])
+  func slowStepsHaveTheTimeOfOne(count: Int, seconds: Double, text: String) {
+    #expect(rateText(count, in: seconds) == text)
   }
 
   @Test func datesAreInUTC() {
