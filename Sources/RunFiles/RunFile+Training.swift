@@ -45,24 +45,14 @@ extension Section {
     _ section: Section
   ) throws(RunFileError) -> ZerothOrderTraining {
     let usual = ZerothOrderTraining()
-    let truth = [("true", true), ("false", false)]
     let kind = try section.choice(
       "estimator", usual.estimator.kind,
       from: GradientEstimator.Kind.allCases.map { ($0.rawValue, $0) })
     let rule = try section.updateRule()
-    let isConservative = try section.choice("conservative", usual.isConservative, from: truth)
-    guard !isConservative || rule == .sgd || rule == .sign else {
-      throw .badValue(
-        key: section.name(of: "conservative"), value: "true",
-        expected: "false with momentum and adam")
-    }
     let parallelism = try section.choice(
       "parallel", nil,
       from: ZerothOrderTraining.Parallelism.allCases.map { ($0.rawValue, Optional($0)) })
-    guard parallelism == nil || !isConservative else {
-      throw .badValue(
-        key: section.name(of: "conservative"), value: "true", expected: "false with 'parallel'")
-    }
+    let isConservative = try section.conservative(rule: rule, parallelism: parallelism)
     let leastQueryCount = kind == .oneSided ? 2 : 1
     return ZerothOrderTraining(
       localSteps: try section.integer(
@@ -93,6 +83,24 @@ extension Section {
       maximumTokens: try section.integer("maximum-tokens", 512, in: 2...1_048_576))
   }
 
+  /// Whether only steps are taken that lower the loss, which neither a rule with state can nor workers
+  /// that take steps together.
+  private func conservative(
+    rule: UpdateRule, parallelism: ZerothOrderTraining.Parallelism?
+  ) throws(RunFileError) -> Bool {
+    guard try choice("conservative", ZerothOrderTraining().isConservative, from: truth) else {
+      return false
+    }
+    func complaint(_ expected: String) -> RunFileError {
+      .badValue(key: name(of: "conservative"), value: "true", expected: expected)
+    }
+    guard rule == .sgd || rule == .sign else {
+      throw complaint("false with momentum and adam")
+    }
+    guard parallelism == nil else { throw complaint("false with 'parallel'") }
+    return true
+  }
+
   private func updateRule() throws(RunFileError) -> UpdateRule {
     let beta = try number("beta1", 0.9, in: 0...0.999999)
     return try choice(
@@ -108,6 +116,8 @@ extension Section {
       ])
   }
 }
+
+private let truth = [("true", true), ("false", false)]
 
 private enum Method {
   case gradient, zerothOrder, mixed

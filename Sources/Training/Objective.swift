@@ -20,15 +20,15 @@ public enum Objective: String, CaseIterable, Codable, Sendable {
   /// A score that is not finite makes its term not a number, whatever is likeliest then.
   func terms(of scores: [TargetScore], in batch: TokenBatch) -> [Double] {
     switch self {
-    case .crossEntropy: scores.map { -$0.logProbability }
-    case .accuracy: scores.map(\.miss)
+    case .crossEntropy: return scores.map { -$0.logProbability }
+    case .accuracy: return scores.map(\.miss)
     case .exactMatch:
-      batch.targetCounts.reduce(into: (terms: [Double](), next: 0)) { result, count in
-        let misses = scores[result.next..<(result.next + count)].map(\.miss)
-        result.next += count
-        guard !misses.isEmpty else { return }
-        result.terms.append(misses.contains(where: \.isNaN) ? .nan : misses.max() ?? 0)
-      }.terms
+      var rest = scores[...]
+      return batch.targetCounts.filter { $0 > 0 }.map { count in
+        let misses = rest.prefix(count).map(\.miss)
+        rest = rest.dropFirst(count)
+        return misses.contains(where: \.isNaN) ? .nan : misses.contains(1) ? 1 : 0
+      }
     }
   }
 
