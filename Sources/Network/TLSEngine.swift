@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import COpenSSL
 internal import COpenSSLSystem
+internal import NIOCore
 internal import Rounds
 
 // Contract of the unsafe code: an engine owns its SSL object, a reference to its input, and through
 // the SSL object both BIOs; they are freed together, after the last call. No pointer outlives the
-// call that it is given to. The SSL object's application data points back at the engine, which
-// outlives it.
+// call that it is given to. The SSL object's application data points back at the engine, and its
+// output BIO at the engine's output; both outlive it.
 
 /// TLS 1.3 of one connection as a pump of bytes: ciphertext in and out, plaintext in and out.
 ///
@@ -36,7 +37,7 @@ final class TLSEngine {
   /// For OpenSSL's own functions only.
   let ssl: OpaquePointer
   private let input: OpaquePointer
-  private let encrypted: OpaquePointer
+  private let encrypted = TLSOutput()
   private var isLending = false
   private var judgedName = ""
   private var ownRefusal: String?
@@ -53,17 +54,15 @@ final class TLSEngine {
     guard let ssl = SSL_new(context.handle) else {
       throw .library(OpenSSLErrors.drained().summary)
     }
-    guard let input = BIO_new(BIO_s_mem()), let output = BIO_new(BIO_s_mem()) else {
+    guard let input = BIO_new(BIO_s_mem()), let output = encrypted.makeBIO() else {
       SSL_free(ssl)
       throw .library(OpenSSLErrors.drained().summary)
     }
     self.context = context
     self.ssl = ssl
     self.input = input
-    self.encrypted = output
     isServer = context.isServer
     tern_bio_retry_when_empty(input)
-    tern_bio_retry_when_empty(output)
     BIO_up_ref(input)
     SSL_set_bio(ssl, input, output)
     SSL_set_ex_data(ssl, 0, Unmanaged.passUnretained(self).toOpaque())
@@ -147,13 +146,10 @@ final class TLSEngine {
   }
 
   /// How many bytes are ready for the other side.
-  var outputByteCount: Int { BIO_ctrl_pending(encrypted) }
+  var outputByteCount: Int { encrypted.byteCount }
 
-  /// Moves bytes for the other side into `buffer`.
-  func takeOutput(into buffer: UnsafeMutableRawBufferPointer) -> Int {
-    guard buffer.count > 0, outputByteCount > 0 else { return 0 }
-    return max(0, Int(BIO_read(encrypted, buffer.baseAddress, Int32(min(buffer.count, 1 << 30)))))
-  }
+  /// All bytes for the other side; none are left.
+  func takeOutput() -> ByteBuffer { encrypted.take() }
 
   /// Goes on with the handshake.
   ///
@@ -198,7 +194,8 @@ final class TLSEngine {
     guard bytes.count > 0 else { return .complete }
     precondition(bytes.count <= 1 << 30, "\(bytes.count) bytes in one write, at most \(1 << 30)")
     OpenSSLErrors.clear()
-    // A memory BIO takes everything, and partial writes are off: all or an error.
+    encrypted.makeRoom(forPlaintext: bytes.count)
+    // The output takes everything, and partial writes are off: all or an error.
     guard SSL_write(ssl, bytes.baseAddress, Int32(bytes.count)) == bytes.count else {
       return .failed(.corruptStream(OpenSSLErrors.drained().summary))
     }

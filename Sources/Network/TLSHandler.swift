@@ -33,8 +33,10 @@ final class TLSHandler: ChannelDuplexHandler {
     case closed
   }
 
-  /// How much is encrypted at once: four full records.
-  private static let partByteCount = 64 << 10
+  /// How much is encrypted at once: what makes 64 KiB of records, a size that buffers have.
+  private static let partByteCount = (64 << 10) - TLSOutput.overhead(ofRecords: 4)
+  /// How much is decrypted at once: four full records.
+  private static let readingByteCount = 64 << 10
 
   private let engine: TLSEngine
   private let settings: NetworkSettings
@@ -124,7 +126,7 @@ final class TLSHandler: ChannelDuplexHandler {
 
   private func readPlaintext(_ context: ChannelHandlerContext) {
     while case .open = state {
-      var plaintext = context.channel.allocator.buffer(capacity: Self.partByteCount)
+      var plaintext = context.channel.allocator.buffer(capacity: Self.readingByteCount)
       let end = fill(&plaintext)
       if plaintext.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(plaintext)) }
       guard case .open = state else { return }
@@ -202,7 +204,7 @@ final class TLSHandler: ChannelDuplexHandler {
 
   /// Encrypts what the socket can take soon.
   ///
-  /// Memory BIOs have no limit of their own. Flushing may change the channel's writability, and
+  /// The engine has no limit of its own. Flushing may change the channel's writability, and
   /// come back here.
   private func encryptPending(_ context: ChannelHandlerContext) {
     guard !isEncrypting else { return }
@@ -230,14 +232,10 @@ final class TLSHandler: ChannelDuplexHandler {
   }
 
   private func writeOutput(_ context: ChannelHandlerContext, promise: EventLoopPromise<Void>?) {
-    let count = engine.outputByteCount
-    guard count > 0 else {
+    let output = engine.takeOutput()
+    guard output.readableBytes > 0 else {
       promise?.succeed(())
       return
-    }
-    var output = context.channel.allocator.buffer(capacity: count)
-    output.writeWithUnsafeMutableBytes(minimumWritableBytes: count) {
-      engine.takeOutput(into: $0)
     }
     meter.send(output.readableBytes)
     hasUnflushedOutput = true

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import COpenSSL
 import COpenSSLSystem
+import NIOCore
 import Testing
 
 @testable import Network
@@ -49,10 +50,10 @@ struct EnginePair {
 
 /// All that an engine has to say to the other side.
 func output(of engine: TLSEngine) -> [UInt8] {
-  var bytes = [UInt8](repeating: 0, count: engine.outputByteCount)
-  let count = bytes.withUnsafeMutableBytes { engine.takeOutput(into: $0) }
-  #expect(count == bytes.count)
-  return bytes
+  let count = engine.outputByteCount
+  let output = engine.takeOutput()
+  #expect(output.readableBytes == count)
+  return Array(output.readableBytesView)
 }
 
 /// Reads until there is no more; says why.
