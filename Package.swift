@@ -196,8 +196,8 @@ let fuzzing: [Target] =
         "Tensors", "Messages", "Rounds", "Files", "Digests", "Randomness",
       ], path: "Tests/Fuzzing/Decoders", swiftSettings: strict),
     .testTarget(
-      name: "CorpusTests", dependencies: ["FuzzedDecoders"], path: "Tests/Fuzzing/Replay",
-      swiftSettings: strict),
+      name: "CorpusTests", dependencies: ["FuzzedDecoders", "Federation"],
+      path: "Tests/Fuzzing/Replay", swiftSettings: strict),
   ]
   + (Context.environment["TERN_FUZZ"] == nil
     ? []

@@ -55,7 +55,8 @@ struct ContributionReader {
       guard takesChanges else { throw .codec(expected: "directions", found: "another") }
       return nil
     }
-    let directions = plan.directions(of: worker, drawnFrom: walkRules.distribution)
+    let directions = plan.directions(
+      of: worker, from: walkRules.source, drawnFrom: walkRules.distribution)
     return try walkRules.walk(
       in: payload, along: directions.key, from: version, layout: layout)
   }
@@ -139,7 +140,13 @@ extension RunPlan {
     let change = updates.down.maximumPayloadByteCount(for: layout)
     guard updates.steps == .upAndDown, let rules = training.zerothOrder?.walkRules(of: layout)
     else { return change }
-    // Where a list of steps is longer, the adapter is sent.
-    return min(change, rounds.cohortSize * rules.maximumPayloadByteCount)
+    let steps =
+      switch rules.source {
+      case .own: rounds.cohortSize * rules.maximumPayloadByteCount
+      case .shared: rules.maximumPayloadByteCount
+      case .pool: rules.maximumPoolByteCount
+      }
+    // Where that is longer, the adapter is sent.
+    return min(change, steps)
   }
 }

@@ -20,14 +20,16 @@ extension Coordinator {
       plan: plan, identity: identity, initialAdapter: initialAdapter, now: now)
     try self.init(
       plan: plan, identity: identity, log: beginning.store(at: location),
-      evaluateEvery: evaluateEvery)
+      initialAdapter: initialAdapter, evaluateEvery: evaluateEvery)
   }
 
   /// The coordinator of the run that `log` holds, going on from its last commit.
   ///
+  /// - Parameter initialAdapter: version 0, of the identity's layout.
   /// - Throws: when the log is damaged.
   public init(
-    plan: RunPlan, identity: Identity, log: any RunLog, evaluateEvery: Int
+    plan: RunPlan, identity: Identity, log: any RunLog, initialAdapter: ParameterVector,
+    evaluateEvery: Int
   ) throws {
     let (engine, state) = try log.recovered()
     self.plan = plan
@@ -36,9 +38,9 @@ extension Coordinator {
     self.engine = engine
     clock = RunClock(latest: engine.now)
     self.evaluateEvery = evaluateEvery
-    server = try ServerState(decoding: state, layout: identity.layout, plan: plan) {
-      try log.storedPayload($0)
-    }
+    server = try ServerState(
+      decoding: state, layout: identity.layout, plan: plan, origin: initialAdapter
+    ) { try log.storedPayload($0) }
   }
 
   /// What to do first: nobody is connected yet, and what was outstanding is so again.
@@ -57,7 +59,7 @@ extension Coordinator {
     let plan = try RunPlan(canonicalBytes: store.record.configuration)
     let layout = try store.adapterLayout()
     let state = try ServerState(
-      decoding: store.latestSnapshot().state, layout: layout, plan: plan
+      decoding: store.latestSnapshot().state, layout: layout, plan: plan, origin: nil
     ) { try store.payload(of: $0) }
     return (plan, state.version, state.adapter)
   }

@@ -139,7 +139,8 @@ extension Coordinator {
       guard let reason = reasonToHoldAgain(error) else { throw error }
       // What is in memory may be half way to the next version.
       server = try ServerState(
-        decoding: log.recovered().state, layout: identity.layout, plan: plan
+        decoding: log.recovered().state, layout: identity.layout, plan: plan,
+        origin: server.origin
       ) { [log] in try log.storedPayload($0) }
       return try decide(.aggregationFailed(round: round, reason: reason), at: now)
     }

@@ -8,6 +8,8 @@ public import Training
 public protocol Learner: Sendable {
   /// The layout of the adapters that it learns.
   var layout: ParameterLayout { get }
+  /// Version 0 of a run that it takes part in.
+  var initialAdapter: ParameterVector { get }
 
   /// Learns from `start`, which is the adapter at `version`.
   ///

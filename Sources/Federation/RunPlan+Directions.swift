@@ -2,6 +2,7 @@
 public import Randomness
 public import Rounds
 public import Tensors
+public import Updates
 
 extension RunPlan {
   /// Where all comes from that a worker draws while it learns.
@@ -9,11 +10,14 @@ extension RunPlan {
     Seed(seed).derived("worker/\(worker.rawValue)")
   }
 
-  /// The directions of a worker, which are nobody else's: so the errors of what is learned along them
-  /// are averaged out with the updates.
+  /// The directions that a worker walks along, as `source` says: its own, or those of the run.
   public func directions(
-    of worker: WorkerID, drawnFrom distribution: Directions.Distribution
+    of worker: WorkerID, from source: DirectionSource,
+    drawnFrom distribution: Directions.Distribution
   ) -> Directions {
-    Directions(of: seed(of: worker), distribution: distribution)
+    switch source {
+    case .own: Directions(of: seed(of: worker), distribution: distribution)
+    case .shared, .pool: stepDirections(distribution)
+    }
   }
 }

@@ -27,6 +27,8 @@ struct ServerState {
   /// What the workers hold, where changes are sent; nil where they hold the adapter itself.
   private var broadcaster: Broadcaster?
   private var optimizer: ServerOptimizer
+  /// What the directions of a pool have come to, where versions are told by it.
+  private var pool: DirectionPool?
   private let reader: ContributionReader
 
   private var plan: UpdatePlan { reader.plan.updates }
@@ -42,6 +44,9 @@ struct ServerState {
   /// What the workers hold.
   var replica: ParameterVector { broadcaster?.replica ?? adapter }
 
+  /// Version 0, where the next version depends on it.
+  var origin: ParameterVector? { pool?.origin }
+
   /// Version 0.
   init(adapter: ParameterVector, plan: RunPlan) {
     version = 0
@@ -52,6 +57,7 @@ struct ServerState {
     accepted = [:]
     broadcasts = []
     optimizer = ServerOptimizer(rule: plan.updates.server, layout: adapter.layout)
+    pool = DirectionPool(of: plan, from: adapter)
     reader = ContributionReader(plan: plan, layout: adapter.layout)
   }
 
@@ -92,18 +98,27 @@ struct ServerState {
   }
 
   /// Takes the steps of all walks, each as long as its weight and the server's rate make it, where a
-  /// version is made of nothing else; gives them as every worker will take them.
+  /// version is made of nothing else; gives them as every worker will take them, from the version
+  /// before or, of a pool, from version 0.
   private mutating func followed(_ contents: ContributionReader.Contents) throws -> Payload? {
     guard plan.steps == .upAndDown, let rules = reader.walkRules,
       case .sgd(let rate, _) = plan.server
     else { return nil }
     let update = rules.mean(of: contents.walks, rate: rate)
+    if var pool {
+      pool.add(update)
+      adapter = try pool.adapter
+      self.pool = pool
+      return pool.payload
+    }
     try rules.follow(update, &adapter)
     return Payload(update.payload(for: adapter.layout))
   }
 
   /// - Parameter steps: those that lead to this version, where workers take them too.
   private mutating func broadcast(_ steps: Payload?) throws {
+    // Of a pool all is told each time, as the snapshot.
+    if pool != nil { return }
     // A whole adapter leaves nothing over that would have to be remembered.
     let codec = plan.down
     let update = try broadcaster?.broadcast(adapter, with: codec)
@@ -147,6 +162,7 @@ extension ServerState {
     var accepted: [Contribution]
     var adapter: Digest
     var replica: Digest?
+    var pool: Digest?
     var optimizer: [Digest]
     var broadcasts: [Broadcast]
   }
@@ -161,24 +177,27 @@ extension ServerState {
     let whole = try written(adapter)
     let replica = try broadcaster.map { try written($0.replica) }
     let averages = try optimizer.state.map(written)
+    let coefficients = pool?.payload
     let header = Header(
       version: version, layout: adapter.layout.digest,
       accepted: accepted.values.sorted { $0.worker < $1.worker }, adapter: whole.digest,
-      replica: replica?.digest, optimizer: averages.map(\.digest),
+      replica: replica?.digest, pool: coefficients?.digest, optimizer: averages.map(\.digest),
       broadcasts: broadcasts)
-    snapshot = replica ?? whole
+    snapshot = shorter(coefficients, replica ?? whole)
     adapterDigest = whole.digest
     replicaDigest = (replica ?? whole).digest
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
     return StoredState(
       bytes: Array(try encoder.encode(header)),
-      vectors: [whole] + (replica.map { [$0] } ?? []) + averages)
+      vectors: [whole] + [replica, coefficients].compactMap(\.self) + averages)
   }
 
   /// The state in `bytes`, of a run with this plan and layout.
+  ///
+  /// - Parameter origin: version 0; nil where no further version is made.
   init(
-    decoding bytes: [UInt8], layout: ParameterLayout, plan: RunPlan,
+    decoding bytes: [UInt8], layout: ParameterLayout, plan: RunPlan, origin: ParameterVector?,
     payload: (Digest) throws -> Payload
   ) throws {
     let header: Header
@@ -194,6 +213,9 @@ extension ServerState {
     guard (header.replica == nil) == (plan.updates.down == .dense) else {
       throw FederationError.damagedState("the snapshot was made with another downlink")
     }
+    guard (header.pool != nil) == plan.tellsVersionsByPool else {
+      throw FederationError.damagedState("the snapshot was made with other directions")
+    }
     func vector(_ digest: Digest) throws -> ParameterVector {
       try UpdateCodec.dense.decode(try payload(digest), layout: layout)
     }
@@ -202,7 +224,10 @@ extension ServerState {
     adapterDigest = header.adapter
     broadcaster = try header.replica.map { Broadcaster(replica: try vector($0)) }
     replicaDigest = header.replica ?? header.adapter
-    snapshot = try payload(replicaDigest)
+    let coefficients = try header.pool.map(payload)
+    snapshot = shorter(coefficients, try payload(replicaDigest))
+    pool = origin.flatMap { DirectionPool(of: plan, from: $0) }
+    if let coefficients { try pool?.restore(try coefficients.bytes()) }
     broadcasts = header.broadcasts
     lastBroadcast = try broadcasts.last.map { try payload($0.payload) }
     accepted = Dictionary(
@@ -211,4 +236,10 @@ extension ServerState {
       rule: plan.updates.server, layout: layout, state: header.optimizer.map(vector))
     reader = ContributionReader(plan: plan, layout: layout)
   }
+}
+
+/// What of the same adapter is sent to those who hold nothing of it.
+private func shorter(_ coefficients: Payload?, _ whole: Payload) -> Payload {
+  guard let coefficients, coefficients.byteCount < whole.byteCount else { return whole }
+  return coefficients
 }

@@ -166,7 +166,7 @@ extension ZerothOrderTraining {
 }
 
 extension RunPlan {
-  /// The directions that all workers of a run by steps have.
+  /// The directions of the run, which all workers of a run by steps have.
   public func stepDirections(_ distribution: Directions.Distribution) -> Directions {
     Directions(of: Seed(seed), distribution: distribution)
   }

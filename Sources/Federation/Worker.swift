@@ -49,21 +49,27 @@ public struct Worker {
   private(set) var memory: WorkerMemory
   private var replica: (version: Int, adapter: ParameterVector, state: Digest)?
   private var job: TrainingJob?
+  /// Where the directions of a pool lead from, where versions are told by it.
+  private let pool: DirectionPool?
   /// Whether there is a place that survives this worker.
   private let isRemembered: Bool
 
   /// A worker of the run of `plan`, with what it remembered the last time, if anything.
   ///
-  /// - Parameter isRemembered: whether to order that the memory be put where it survives.
+  /// - Parameters:
+  ///   - initialAdapter: version 0, of the layout; asked for where versions depend on it.
+  ///   - isRemembered: whether to order that the memory be put where it survives.
   /// - Throws: `FederationError.damagedState` when the memory is damaged.
   public init(
-    id: WorkerID, plan: RunPlan, layout: ParameterLayout, remembered: [UInt8]?,
+    id: WorkerID, plan: RunPlan, layout: ParameterLayout,
+    initialAdapter: @autoclosure () -> ParameterVector, remembered: [UInt8]?,
     from place: String, isRemembered: Bool = true
   ) throws {
     self.isRemembered = isRemembered
     self.id = id
     self.plan = plan
     self.layout = layout
+    pool = plan.tellsVersionsByPool ? DirectionPool(of: plan, from: initialAdapter()) : nil
     let digest = try plan.digest()
     let known = try remembered.flatMap {
       try WorkerMemory(decoding: $0, from: place, plan: digest, layout: layout)
@@ -189,6 +195,11 @@ public struct Worker {
 
   private func adapter(of delivery: AdapterDelivery) throws -> (ParameterVector, Digest) {
     guard let base = delivery.baseVersion else {
+      if var pool, try DirectionsUpdate.begins(delivery.payload) {
+        try pool.restore(try delivery.payload.bytes())
+        let adapter = try pool.adapter
+        return (adapter, adapter.digest)
+      }
       // A snapshot's digest is that of the state.
       return (
         try UpdateCodec.dense.decode(delivery.payload, layout: layout), delivery.payload.digest

@@ -28,10 +28,10 @@ extension WorkerService {
             + layout.digest.short)
       }
       switch ability {
-      case .learning:
+      case .learning(let learner):
         part = .rounds(
           try Worker(
-            id: resources.id, plan: plan, layout: layout,
+            id: resources.id, plan: plan, layout: layout, initialAdapter: learner.initialAdapter,
             remembered: try resources.memory?.read(), from: resources.memory?.path ?? "memory",
             isRemembered: resources.memory != nil))
       case .evaluating(let evaluator):

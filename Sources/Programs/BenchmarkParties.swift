@@ -187,6 +187,8 @@ private final class RandomLearner: Learner {
   let layout: ParameterLayout
   private let values: Mutex<[Float]>
 
+  var initialAdapter: ParameterVector { ParameterVector(zerosOf: layout) }
+
   init(layout: ParameterLayout, seed: Seed) {
     self.layout = layout
     var stream = RandomStream(seed)

@@ -45,7 +45,8 @@ extension LoadedModel {
       let trainer = try ZerothOrderTrainer(
         model: model, examples: task.examples, settings: settings, totalVersions: versionCount,
         seed: seed,
-        directions: plan.directions(of: worker, drawnFrom: settings.distribution),
+        directions: plan.directions(
+          of: worker, from: settings.source, drawnFrom: settings.distribution),
         threadCount: memory.threadCount, adapterCount: memory.adapterCount)
       return (.learning(ZerothOrderLearner(trainer)), .zerothOrder)
     }

@@ -48,19 +48,20 @@ extension Section {
     let kind = try section.choice(
       "estimator", usual.estimator.kind,
       from: GradientEstimator.Kind.allCases.map { ($0.rawValue, $0) })
+    let leastQueryCount = kind == .oneSided ? 2 : 1
+    let queryCount = try section.integer(
+      "queries", max(leastQueryCount, usual.queryCount), in: leastQueryCount...100_000)
     let rule = try section.updateRule()
     let parallelism = try section.choice(
       "parallel", nil,
       from: ZerothOrderTraining.Parallelism.allCases.map { ($0.rawValue, Optional($0)) })
     let isConservative = try section.conservative(rule: rule, parallelism: parallelism)
-    let leastQueryCount = kind == .oneSided ? 2 : 1
     return ZerothOrderTraining(
       localSteps: try section.integer(
         "local-steps", parallelism == nil ? usual.localSteps : 1,
         in: parallelism == nil ? 1...1_000_000 : 1...1),
       batchSize: try section.integer("batch-size", usual.batchSize, in: 1...65_536),
-      queryCount: try section.integer(
-        "queries", max(leastQueryCount, usual.queryCount), in: leastQueryCount...100_000),
+      queryCount: queryCount,
       learningRate: try section.number("learning-rate", usual.learningRate, in: 1e-12...1e3),
       schedule: try section.choice(
         "schedule", usual.schedule, from: [("constant", .constant), ("cosine", .cosine)]),
@@ -73,6 +74,8 @@ extension Section {
             "perturbation", Double(usual.estimator.perturbation), in: 1e-12...1e3))),
       rule: rule, isConservative: isConservative,
       clips: try section.choice("clip", usual.clips, from: truth),
+      source: try section.directionSource(
+        queryCount: queryCount, rule: rule, parallelism: parallelism),
       distribution: try section.choice(
         "distribution", usual.distribution,
         from: Directions.Distribution.allCases.map { ($0.rawValue, $0) }),
@@ -99,6 +102,30 @@ extension Section {
     }
     guard parallelism == nil else { throw complaint("false with 'parallel'") }
     return true
+  }
+
+  /// Which directions workers walk along that take their own steps.
+  private func directionSource(
+    queryCount: Int, rule: UpdateRule, parallelism: ZerothOrderTraining.Parallelism?
+  ) throws(RunFileError) -> DirectionSource {
+    let count = try integer("pool-size", max(queryCount, 4096), in: queryCount...(1 << 20))
+    let source = try choice(
+      "directions", DirectionSource.own,
+      from: [("own", .own), ("shared", .shared), ("pool", .pool(count: count))])
+    func refuse(_ key: String, _ value: String, expected: String) throws(RunFileError) {
+      throw .badValue(key: name(of: key), value: value, expected: expected)
+    }
+    if source.count == nil, has("pool-size") {
+      try refuse("pool-size", "\(count)", expected: "none where 'directions' is not 'pool'")
+    }
+    let word = try string("directions") ?? ""
+    if source != .own, parallelism != nil {
+      try refuse("directions", word, expected: "none with 'parallel', which says it")
+    }
+    if source.count != nil, rule.hasState {
+      try refuse("directions", word, expected: "own or shared with momentum and adam")
+    }
+    return source
   }
 
   private func updateRule() throws(RunFileError) -> UpdateRule {
@@ -138,5 +165,5 @@ private let gradientKeys = [
 private let zerothOrderKeys = [
   "local-steps", "batch-size", "queries", "learning-rate", "schedule", "perturbation",
   "estimator", "rule", "beta1", "beta2", "epsilon", "conservative", "clip", "distribution",
-  "factors", "parallel", "shares", "objective", "maximum-tokens",
+  "directions", "pool-size", "factors", "parallel", "shares", "objective", "maximum-tokens",
 ]

@@ -14,6 +14,7 @@ extension Fleet {
     do {
       var coordinator = try Coordinator(
         plan: scenario.plan, identity: identity, log: log,
+        initialAdapter: scenario.initialAdapter,
         evaluateEvery: scenario.plan.rounds.versionCount % 2 - 1)
       let outputs = try coordinator.start(at: clock)
       self.coordinator = coordinator

@@ -76,7 +76,7 @@ extension Fleet {
     guard workers[index].worker == nil else { return }
     workers[index].worker = try Worker(
       id: workers[index].id, plan: scenario.plan, layout: scenario.layout,
-      remembered: workers[index].memory, from: "memory")
+      initialAdapter: scenario.initialAdapter, remembered: workers[index].memory, from: "memory")
   }
 
   /// Lets a worker decide something, and does what it orders until it dies.

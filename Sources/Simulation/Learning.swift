@@ -40,7 +40,19 @@ extension Scenario {
   /// - Parameter coefficient: of each term, counted through all steps.
   func walk(of worker: Int, from version: Int, coefficient: (Int) -> Float) -> Walk {
     guard let rules = walkRules else { preconditionFailure("a walk in a run without any") }
-    let directions = plan.directions(of: workers[worker], drawnFrom: rules.distribution)
+    let directions = plan.directions(
+      of: workers[worker], from: rules.source, drawnFrom: rules.distribution)
+    if let count = rules.source.count {
+      // Another part of the pool for each.
+      let queries = (0..<min(count, rules.stepCount * rules.queryCount)).map {
+        UInt32(($0 + 5 * worker + 3 * version) % count)
+      }
+      let terms = queries.sorted().enumerated().map {
+        DirectionTerm(query: $0.element, coefficient: coefficient($0.offset))
+      }
+      return Walk(
+        key: directions.key, steps: [DirectionStep(step: DirectionSource.poolStep, terms: terms)])
+    }
     let steps = (0..<rules.stepCount).map { step in
       DirectionStep(
         step: UInt32(version * rules.stepCount + step),
@@ -57,7 +69,8 @@ extension Scenario {
     guard walks(worker), let rules = walkRules else {
       return try plan.updates.upCodec(from: version).decode(payload, layout: layout)
     }
-    let directions = plan.directions(of: workers[worker], drawnFrom: rules.distribution)
+    let directions = plan.directions(
+      of: workers[worker], from: rules.source, drawnFrom: rules.distribution)
     let walk = try rules.walk(
       in: Payload(payload), along: directions.key, from: version, layout: layout)
     return rules.change(by: walk, layout: layout)

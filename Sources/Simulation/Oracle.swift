@@ -13,6 +13,9 @@ struct Oracle {
   private let walkRules: WalkRules?
   private(set) var adapter: ParameterVector
   private(set) var replica: ParameterVector
+  /// Version 0, and what each direction of a pool has come to.
+  private let origin: ParameterVector
+  private var pool: [Address: Float] = [:]
   private var first: [Double]
   private var second: [Double]
   /// The digests of the adapter and of what workers hold, by version.
@@ -24,6 +27,7 @@ struct Oracle {
   init(_ scenario: Scenario) {
     let initialAdapter = scenario.initialAdapter
     plan = scenario.plan.updates
+    origin = initialAdapter
     walkRules = scenario.walkRules
     adapter = initialAdapter
     replica = initialAdapter
@@ -103,8 +107,41 @@ struct Oracle {
   private mutating func follow(_ walks: [Walk?], _ weights: [Double]) {
     guard case .sgd(let rate, _) = plan.server else { return }
     let total = weights.reduce(0, +)
+    guard let source = walkRules?.source, source != .own else {
+      for case (let walk?, let weight) in zip(walks, weights) {
+        add(walk, times: rate * (weight / total), to: &adapter)
+      }
+      return
+    }
+    // All along the same directions, of which each is taken once.
+    var sums: [Address: Double] = [:]
     for case (let walk?, let weight) in zip(walks, weights) {
-      add(walk, times: rate * (weight / total), to: &adapter)
+      for step in walk.steps {
+        for term in step.terms {
+          sums[Address(step: step.step, query: term.query), default: 0] +=
+            Double(term.coefficient) * (rate * (weight / total))
+        }
+      }
+    }
+    var coefficients = sums.mapValues { Float($0) }
+    if source.count != nil {
+      pool.merge(coefficients) { Float(Double($0) + Double($1)) }
+      (coefficients, adapter) = (pool, origin)
+    }
+    let directions = Directions(key: walks.lazy.compactMap { $0?.key }.first ?? 0)
+    for (address, coefficient) in coefficients.sorted(by: { $0.key < $1.key }) {
+      adapter.add(
+        directions.direction(step: address.step, query: address.query), times: coefficient)
+    }
+  }
+
+  /// Where a direction stands.
+  struct Address: Hashable, Comparable {
+    let step: UInt32
+    let query: UInt32
+
+    static func < (left: Address, right: Address) -> Bool {
+      (left.step, left.query) < (right.step, right.query)
     }
   }
 

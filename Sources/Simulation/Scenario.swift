@@ -77,8 +77,11 @@ struct Scenario {
   private static func training(seed: UInt64, _ updates: inout UpdatePlan) -> TrainingPlan {
     var random = RandomStream(Seed(seed).derived("directions"))
     guard random.integer(below: 4) == 3 else { return .gradient(GradientTraining()) }
-    let settings = ZerothOrderTraining(
+    var settings = ZerothOrderTraining(
       localSteps: 1 + random.integer(below: 3), queryCount: 1 + random.integer(below: 3))
+    // Drawn apart, as above.
+    var source = RandomStream(Seed(seed).derived("source of directions"))
+    settings.source = pick([.own, .shared, .pool(count: 4 + source.integer(below: 12))], &source)
     updates.steps = .up
     if random.integer(below: 2) == 0 {
       return .mixed(gradient: GradientTraining(), zerothOrder: settings)

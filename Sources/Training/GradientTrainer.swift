@@ -88,6 +88,9 @@ public struct GradientTrainer: Sendable {
   /// The layout of the adapters that it learns.
   public var layout: ParameterLayout { model.layout }
 
+  /// The adapter that a run of this model begins with.
+  public var initialAdapter: ParameterVector { model.initialAdapter() }
+
   /// Takes the steps that follow `version`, whose adapter is `start`.
   ///
   /// The optimizer starts anew. The order of the examples and the learning rate go on through the

@@ -15,6 +15,9 @@ public struct ZerothOrderLearner: Sendable {
   /// The layout of the adapters that it learns.
   public var layout: ParameterLayout { trainer.layout }
 
+  /// The adapter that a run of this model begins with.
+  public var initialAdapter: ParameterVector { trainer.initialAdapter }
+
   /// Learns from `start`, which is the adapter at `version`.
   ///
   /// - Parameter progress: called after every step with the estimate of the gradient's norm; what it
@@ -39,6 +42,6 @@ public struct ZerothOrderLearner: Sendable {
     delta.add(start, scaledBy: -1)
     return TrainingResult(
       delta: delta, exampleCount: result.exampleCount, tokenCount: result.tokenCount, loss: loss,
-      walk: Walk(key: trainer.directions.key, steps: result.steps))
+      walk: trainer.walk(of: result.steps))
   }
 }

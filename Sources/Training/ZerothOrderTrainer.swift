@@ -10,6 +10,8 @@ public struct ZerothOrderResult: Sendable {
   /// The adapter after the last step.
   public let adapter: ParameterVector
   /// The steps: applied to the same start, they give the same adapter bit for bit.
+  ///
+  /// Those along directions of a pool all have the pool's number.
   public let steps: [DirectionStep]
   /// What the clip remembers, for the next version.
   public let clip: ScalarClip
@@ -64,14 +66,17 @@ public struct ZerothOrderProbe: Hashable, Sendable {
 public struct ZerothOrderTrainer: Sendable {
   private let evaluator: StepEvaluator
   private let totalVersions: Int
-  private let queries: [UInt32]
+  private let firstQuery: UInt32
+  private let seed: Seed
 
   /// A trainer of `model` on `examples`, in a run of `totalVersions` versions.
   ///
   /// - Parameters:
-  ///   - seed: where the order of the examples comes from; each worker has its own.
+  ///   - seed: where the order of the examples comes from, and which directions of a pool are
+  ///     evaluated; each worker has its own.
   ///   - directions: those of the run.
   ///   - firstQuery: the first of this worker's queries in each step; no other worker has the same.
+  ///     Of a pool any may be drawn.
   ///   - threadCount: how many threads compute a step. What is learned does not depend on it.
   ///   - adapterCount: with how many adapters each computes at once, as the memory plan says. What is
   ///     learned does not depend on it.
@@ -88,11 +93,21 @@ public struct ZerothOrderTrainer: Sendable {
       model: model, examples: examples, settings: settings, seed: seed, directions: directions,
       threadCount: threadCount, adapterCount: adapterCount)
     self.totalVersions = totalVersions
-    queries = (0..<UInt32(settings.queryCount)).map { firstQuery + $0 }
+    self.firstQuery = firstQuery
+    self.seed = seed
   }
 
   /// The layout of the adapters that it learns.
   public var layout: ParameterLayout { evaluator.layout }
+
+  /// The adapter that a run of this model begins with.
+  public var initialAdapter: ParameterVector { evaluator.initialAdapter }
+
+  /// The steps of a version as one walk; along directions of a pool each is in it once.
+  func walk(of steps: [DirectionStep]) -> Walk {
+    let walk = Walk(key: directions.key, steps: steps)
+    return settings.source.count == nil ? walk : Walk.merged([(walk, factor: 1)])
+  }
 
   /// Where the directions come from.
   public var directions: Directions { evaluator.directions }
@@ -131,12 +146,13 @@ public struct ZerothOrderTrainer: Sendable {
       let number = version * settings.localSteps + step
       let batch = evaluator.batch(ofStep: number)
       let known = step == 0 ? first : nil
-      let probe = known ?? probe(of: batch, replica, step: UInt32(number), computer)
+      let place = place(ofStep: number)
+      let probe = known ?? probe(of: batch, replica, place, computer)
       var estimate = probe.estimate
       let clipped = settings.clips ? clip.clip(&estimate.scalars) : 0
       let rate = settings.learningRate(
         atStep: number, of: totalVersions * settings.localSteps)
-      let wanted = settings.rule.step(UInt32(number), for: estimate.scalars, learningRate: rate)
+      let wanted = settings.rule.step(place.step, for: estimate.scalars, learningRate: rate)
       let taken = accepted(wanted, batch, replica, computer)
       if settings.clips { clip.note(taken, by: settings.rule, learningRate: rate) }
       replica.apply(taken)
@@ -162,16 +178,30 @@ public struct ZerothOrderTrainer: Sendable {
       droppedCount: droppedCount, clippedCount: clippedCount, diagnostics: diagnostics)
   }
 
+  /// The directions that are evaluated at a step: those of one step of the run, or some of its pool.
+  private typealias Place = (step: UInt32, queries: [UInt32])
+
+  private func place(ofStep number: Int) -> Place {
+    let count = settings.queryCount
+    guard let poolCount = settings.source.count else {
+      return (UInt32(number), (0..<UInt32(count)).map { firstQuery + $0 })
+    }
+    var random = RandomStream(seed.derived("directions of a pool", UInt64(number)))
+    var drawn: Set<UInt32> = []
+    while drawn.count < count { drawn.insert(UInt32(random.integer(below: poolCount))) }
+    return (DirectionSource.poolStep, drawn.sorted())
+  }
+
   private func probe(
-    of batch: TokenBatch, _ replica: ZerothOrderReplica, step: UInt32, _ computer: LossComputer
+    of batch: TokenBatch, _ replica: ZerothOrderReplica, _ place: Place, _ computer: LossComputer
   ) -> ZerothOrderProbe {
     let estimator = settings.estimator
     let losses = evaluator.batchLosses(
-      of: batch, at: replica.adapter, movedBy: estimator.displacements(for: queries), step: step,
-      with: computer)
+      of: batch, at: replica.adapter, movedBy: estimator.displacements(for: place.queries),
+      step: place.step, with: computer)
     return ZerothOrderProbe(
-      estimate: estimator.estimate(estimator.losses(losses.map(\.mean), for: queries)),
-      slopes: estimator.slopes(losses, for: queries))
+      estimate: estimator.estimate(estimator.losses(losses.map(\.mean), for: place.queries)),
+      slopes: estimator.slopes(losses, for: place.queries))
   }
 
   /// The step, unless it raises the loss of its batch and that matters.

@@ -26,6 +26,8 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
   public var isConservative: Bool
   /// Whether scalars much larger than those before them are shortened.
   public var clips: Bool
+  /// Which directions a worker walks along that takes its own steps.
+  public var source: DirectionSource
   /// What the directions are drawn from.
   public var distribution: Directions.Distribution
   /// Which factors are perturbed and learned, of those that are learned at all.
@@ -46,7 +48,8 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
     schedule: GradientTraining.Schedule = .constant, objective: Objective = .crossEntropy,
     estimator: GradientEstimator = GradientEstimator(.twoSided, perturbation: 5e-3),
     rule: UpdateRule = .sgd, isConservative: Bool = false, clips: Bool = true,
-    distribution: Directions.Distribution = .rademacher, factors: LoRAConfiguration.Factors = .b,
+    source: DirectionSource = .own, distribution: Directions.Distribution = .rademacher,
+    factors: LoRAConfiguration.Factors = .b,
     parallelism: Parallelism? = nil, followsSpeed: Bool = true, maximumTokens: Int = 512
   ) {
     self.localSteps = localSteps
@@ -59,6 +62,7 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
     self.rule = rule
     self.isConservative = isConservative
     self.clips = clips
+    self.source = source
     self.distribution = distribution
     self.factors = factors
     self.parallelism = parallelism
@@ -115,7 +119,7 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
   /// - Precondition: the settings were checked.
   public func walkRules(of layout: ParameterLayout) -> WalkRules {
     WalkRules(
-      distribution: distribution, rule: rule, selection: selection(of: layout),
+      source: source, distribution: distribution, rule: rule, selection: selection(of: layout),
       stepCount: localSteps, queryCount: queryCount)
   }
 
@@ -159,7 +163,25 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
       throw .badSetting(
         name: "localSteps", value: "\(localSteps)", allowed: "1 where workers take steps together")
     }
+    try checkSource()
     try rule.check()
+  }
+
+  private func checkSource() throws(TrainingError) {
+    guard parallelism == nil || source == .own else {
+      throw .badSetting(
+        name: "source", value: "\(source)", allowed: "own where workers take steps together")
+    }
+    guard let count = source.count else { return }
+    guard (queryCount...(1 << 20)).contains(count) else {
+      throw .badSetting(
+        name: "source", value: "\(source)",
+        allowed: "from \(queryCount) directions, those of a step, to \(1 << 20)")
+    }
+    guard !rule.hasState else {
+      throw .badSetting(
+        name: "source", value: "\(source)", allowed: "own or shared with momentum and Adam")
+    }
   }
 }
 

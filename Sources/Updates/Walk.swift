@@ -32,6 +32,34 @@ public struct Walk: Hashable, Sendable {
           })
       })
   }
+
+  /// One walk along the directions of all, each taken once: as far as its terms say together, each
+  /// term times its walk's factor, added in double precision in the given order and rounded once.
+  ///
+  /// Where it leads to is where all walks would lead to one after the other, but for rounding.
+  ///
+  /// - Precondition: the walks have one key, and no step has a rate.
+  public static func merged(_ walks: [(walk: Walk, factor: Double)]) -> Walk {
+    guard let key = walks.first?.walk.key else { preconditionFailure("a walk made of none") }
+    var sums: [UInt32: [UInt32: Double]] = [:]
+    for (walk, factor) in walks {
+      precondition(walk.key == key, "directions of \(walk.key) among those of \(key)")
+      for step in walk.steps {
+        precondition(step.rate == nil, "merging step \(step.step), which has a rate")
+        for term in step.terms {
+          sums[step.step, default: [:]][term.query, default: 0] += Double(term.coefficient) * factor
+        }
+      }
+    }
+    let steps = sums.sorted { $0.key < $1.key }.map { step, terms in
+      DirectionStep(
+        step: step,
+        terms: terms.sorted { $0.key < $1.key }.map {
+          DirectionTerm(query: $0.key, coefficient: Float($0.value))
+        })
+    }
+    return Walk(key: key, steps: steps)
+  }
 }
 
 /// Walks as they travel: one from a worker, or those that a version is made of.

@@ -4,6 +4,8 @@ public import Tensors
 
 /// How the workers of a run walk along directions: all that walks are held against, and taken by.
 public struct WalkRules: Hashable, Sendable {
+  /// Which directions workers walk along.
+  public let source: DirectionSource
   /// What the directions are drawn from.
   public let distribution: Directions.Distribution
   /// How steps are applied; what a rule keeps begins anew with each walk.
@@ -17,15 +19,17 @@ public struct WalkRules: Hashable, Sendable {
 
   /// Rules of their parts.
   ///
-  /// - Precondition: both counts are from 1 to 2^24.
+  /// - Precondition: all counts are from 1 to 2^24, and of a pool the rule keeps nothing.
   public init(
-    distribution: Directions.Distribution, rule: UpdateRule, selection: TensorSelection?,
-    stepCount: Int, queryCount: Int
+    source: DirectionSource = .own, distribution: Directions.Distribution, rule: UpdateRule,
+    selection: TensorSelection?, stepCount: Int, queryCount: Int
   ) {
     let counts = 1...(1 << 24)
     precondition(
-      counts.contains(stepCount) && counts.contains(queryCount),
-      "\(stepCount) steps of \(queryCount) queries")
+      counts.contains(stepCount) && counts.contains(queryCount)
+        && counts.contains(source.count ?? 1) && (source.count == nil || !rule.hasState),
+      "\(stepCount) steps of \(queryCount) queries by \(rule), of directions \(source)")
+    self.source = source
     self.distribution = distribution
     self.rule = rule
     self.selection = selection
@@ -33,11 +37,23 @@ public struct WalkRules: Hashable, Sendable {
     self.queryCount = queryCount
   }
 
+  /// The most terms of a walk.
+  private var termCount: Int { min(stepCount * queryCount, source.count ?? .max) }
+
   /// The most bytes that the file of one walk takes: what to accept before reading it.
   public var maximumPayloadByteCount: Int {
+    byteCount(stepCount: source.count == nil ? stepCount : 1, termCount: termCount)
+  }
+
+  /// The most bytes that all takes that a pool has learned; 0 without a pool.
+  public var maximumPoolByteCount: Int {
+    source.count.map { byteCount(stepCount: 1, termCount: $0) } ?? 0
+  }
+
+  private func byteCount(stepCount: Int, termCount: Int) -> Int {
     DirectionsUpdate.headerByteCount + DirectionsUpdate.walkHeaderByteCount
-      + stepCount
-      * (DirectionStep.maximumFrameByteCount + queryCount * DirectionTerm.maximumByteCount)
+      + stepCount * DirectionStep.maximumFrameByteCount
+      + termCount * DirectionTerm.maximumByteCount
   }
 
   // MARK: What a worker sends
@@ -57,10 +73,16 @@ public struct WalkRules: Hashable, Sendable {
       throw .walkCount(expected: 1, found: update.walks.count)
     }
     guard walk.key == key else { throw .foreignDirections }
-    let numbers = (version * stepCount)..<((version + 1) * stepCount)
+    let poolStep = Int(DirectionSource.poolStep)
+    let numbers =
+      source.count == nil
+      ? (version * stepCount)..<((version + 1) * stepCount) : poolStep..<(poolStep + 1)
     for step in walk.steps {
       guard numbers.contains(Int(step.step)) else { throw .directions("the step") }
-      guard step.terms.allSatisfy({ $0.query < queryCount }) else { throw .directions("a query") }
+      guard step.terms.allSatisfy({ $0.query < source.count ?? queryCount }) else {
+        throw .directions("a query")
+      }
+      guard step.terms.count <= termCount else { throw .directions("the number of terms") }
       guard (step.rate != nil) == rule.hasState else { throw .directions("the rate") }
     }
     return walk
@@ -78,7 +100,8 @@ public struct WalkRules: Hashable, Sendable {
 
   // MARK: What a version is made of
 
-  /// The mean of walks, each weighted, times `rate`, as walks to be taken one after the other.
+  /// The mean of walks, each weighted, times `rate`, as walks to be taken one after the other; as one
+  /// where all are along the same directions.
   ///
   /// A coefficient that is too large for a number becomes infinite.
   ///
@@ -89,8 +112,10 @@ public struct WalkRules: Hashable, Sendable {
   ) -> DirectionsUpdate {
     precondition(!walks.isEmpty && !rule.hasState, "a mean of \(walks.count) walks by \(rule)")
     let totalWeight = walks.reduce(0) { $0 + $1.weight }
+    let shares = walks.map { (walk: $0.walk, factor: rate * ($0.weight / totalWeight)) }
     return DirectionsUpdate(
-      walks: walks.map { $0.walk.scaled(by: rate * ($0.weight / totalWeight)) })
+      walks: source == .own
+        ? shares.map { $0.walk.scaled(by: $0.factor) } : [Walk.merged(shares)])
   }
 
   /// Takes the walks of `update`: the same bits wherever the adapter was the same.

@@ -5,11 +5,19 @@ import Testing
 /// Runs whose workers learn by losses alone.
 @Suite(.serialized, .timeLimit(.minutes(5)))
 struct ZerothOrderTests {
-  @Test func theyLearnAndFourProcessesAndOneLearnTheSameBits() async throws {
+  /// Of 64 directions that three workers send five bytes each for, as many are sent down: all of them,
+  /// or one mean for each; of a pool one for each of those that were ever drawn.
+  @Test(arguments: [
+    ("own", 3 * 3 * 450), ("shared", 3 * 450), ("pool, pool-size: 200", 3 * 200 * 6),
+  ])
+  func theyLearnAndFourProcessesAndOneLearnTheSameBits(
+    directions: String, sentLimit: Int
+  ) async throws {
     let site = try Site(versions: 5)
     let gradients = "{local-steps: 3, batch-size: 4, learning-rate: 1e-2}"
     let losses =
-      "{method: zeroth-order, local-steps: 8, batch-size: 8, queries: 8, learning-rate: 3e-2}"
+      "{method: zeroth-order, local-steps: 8, batch-size: 8, queries: 8, learning-rate: 3e-2, "
+      + "directions: \(directions)}"
     let file = site.text(of: "run.yaml")
     try #require(file.contains(gradients))
     let codecs = file.replacing(/updates:\n.*\n.*\n/, with: "")
@@ -37,6 +45,9 @@ struct ZerothOrderTests {
     let received = site.text(of: "runs/tiny/metrics.jsonl")
       .matches(of: /"received_byte_count":([0-9]+)/).compactMap { Int($0.1) }
     #expect(received.count == 5 && received.allSatisfy { $0 < 3 * 450 }, "\(received)")
+    let sent = site.text(of: "runs/tiny/metrics.jsonl")
+      .matches(of: /"sent_byte_count":([0-9]+)/).compactMap { Int($0.1) }
+    #expect(sent.count == 5 && sent.dropFirst().allSatisfy { $0 < sentLimit }, "\(sent)")
   }
 
   @Test func aMixedRunIsTheSameInFourProcessesAndInOne() async throws {

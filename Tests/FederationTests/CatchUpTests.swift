@@ -94,7 +94,9 @@ import Updates
           version: version, baseVersion: base, state: zeros.digest, payload: payload))
     }
     let sequence = Payload(UpdateSequence.payload(of: [change, change]))
-    var worker = try Worker(id: id, plan: plan, layout: layout, remembered: nil, from: "ann")
+    var worker = try Worker(
+      id: id, plan: plan, layout: layout, initialAdapter: ParameterVector(zerosOf: layout),
+      remembered: nil, from: "ann")
     _ = try worker.assigned(assignment(0, from: nil, whole))
     for (version, payload) in [
       (1, sequence), (3, sequence), (2, Payload(change)), (2, Payload(sequence: [change, [1]])),

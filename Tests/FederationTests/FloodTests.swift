@@ -19,7 +19,8 @@ import Testing
     let identity = try Coordinator.Identity(
       model: Digest(of: [1]), layout: testLayout, plan: plan, heartbeatInterval: .seconds(2))
     var coordinator = try Coordinator(
-      plan: plan, identity: identity, log: store, evaluateEvery: -1)
+      plan: plan, identity: identity, log: store,
+      initialAdapter: ParameterVector(zerosOf: testLayout), evaluateEvery: -1)
     _ = try coordinator.start(at: time)
     let hello = Hello(
       software: "test", model: Digest(of: [1]), layout: nil, heldVersion: nil, heldState: nil,

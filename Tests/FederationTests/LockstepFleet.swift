@@ -71,7 +71,8 @@ struct LockstepFleet {
       plan: plan, identity: identity, initialAdapter: start, now: time)
     let store = try beginning.store(at: .folder(folder))
     var coordinator = try Coordinator(
-      plan: plan, identity: identity, log: wrap(store), evaluateEvery: -1)
+      plan: plan, identity: identity, log: wrap(store), initialAdapter: start,
+      evaluateEvery: -1)
     let outputs = try coordinator.start(at: time)
     self.coordinator = coordinator
     try carryOut(outputs)
@@ -94,7 +95,8 @@ struct LockstepFleet {
   mutating func startWorker(_ name: String) throws {
     guard let id = WorkerID(rawValue: name) else { return }
     workers[id] = try Worker(
-      id: id, plan: plan, layout: layout, remembered: memories[id], from: name)
+      id: id, plan: plan, layout: layout, initialAdapter: start, remembered: memories[id],
+      from: name)
     connect(id)
   }
 

@@ -73,7 +73,7 @@ import Updates
             try ZerothOrderTrainer(
               model: model, examples: data, settings: zerothOrder,
               totalVersions: plan.rounds.versionCount, seed: plan.seed(of: id),
-              directions: plan.directions(of: id, drawnFrom: .rademacher)))
+              directions: plan.directions(of: id, from: .own, drawnFrom: .rademacher)))
         )
       })
     return try withTemporaryFolder { folder in

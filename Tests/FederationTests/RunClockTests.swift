@@ -28,7 +28,8 @@ import Testing
   /// A coordinator in a round of 60 s that began at `time`.
   private func coordinator(over store: RunStore, at time: RunTime) throws -> Coordinator {
     var coordinator = try Coordinator(
-      plan: plan, identity: identity(), log: store, evaluateEvery: -1)
+      plan: plan, identity: identity(), log: store,
+      initialAdapter: ParameterVector(zerosOf: testLayout), evaluateEvery: -1)
     _ = try coordinator.start(at: time)
     let ann = try #require(WorkerID(rawValue: "ann"))
     let hello = Hello(
@@ -64,7 +65,8 @@ import Testing
     let store = try store(at: noon)
     _ = try self.coordinator(over: store, at: noon + hour)
     var again = try Coordinator(
-      plan: plan, identity: identity(), log: store, evaluateEvery: -1)
+      plan: plan, identity: identity(), log: store,
+      initialAdapter: ParameterVector(zerosOf: testLayout), evaluateEvery: -1)
     let wake = try #require(wakeTime(in: try again.start(at: noon)))
     #expect(wake > noon && wake <= noon + .seconds(60))
     _ = try again.handle(.woke, at: noon + .seconds(60))

@@ -17,6 +17,7 @@ import Updates
   private struct PretendedLearner: Learner {
     let id: WorkerID
     let layout = testLayout
+    let initialAdapter = ParameterVector(zerosOf: testLayout)
 
     func train(
       from start: ParameterVector, version: Int, progress: (StepReport) throws -> Void

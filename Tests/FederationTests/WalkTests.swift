@@ -37,7 +37,8 @@ import Updates
     of worker: WorkerID, _ job: Worker.TrainingJob, in plan: RunPlan
   ) throws -> TrainingResult {
     let settings = try #require(plan.training.zerothOrder)
-    let directions = plan.directions(of: worker, drawnFrom: settings.distribution)
+    let directions = plan.directions(
+      of: worker, from: settings.source, drawnFrom: settings.distribution)
     var stream = RandomStream(
       plan.seed(of: worker).derived("walk", UInt64(job.start.values.reduce(0) { $0 + abs($1) })))
     let steps = (0..<settings.localSteps).map { step in
@@ -260,7 +261,9 @@ import Updates
           version: version, baseVersion: nil, state: adapter.digest,
           payload: Payload(try UpdateCodec.dense.encode(adapter, seed: Seed(0)).payload)))
     }
-    var worker = try Worker(id: id, plan: plan, layout: layout, remembered: nil, from: "memory")
+    var worker = try Worker(
+      id: id, plan: plan, layout: layout, initialAdapter: ParameterVector(zerosOf: layout),
+      remembered: nil, from: "memory")
     func learn(version: Int, byGradients: Bool = false) throws -> Upload {
       let job = try #require(worker.currentJob)
       let result =

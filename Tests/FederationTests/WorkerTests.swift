@@ -16,7 +16,8 @@ import Updates
   private func worker(remembering memory: [UInt8]? = nil, plan: RunPlan? = nil) throws -> Worker {
     let id = try #require(WorkerID(rawValue: "ann"))
     return try Worker(
-      id: id, plan: plan ?? self.plan, layout: testLayout, remembered: memory, from: "memory")
+      id: id, plan: plan ?? self.plan, layout: testLayout,
+      initialAdapter: ParameterVector(zerosOf: testLayout), remembered: memory, from: "memory")
   }
 
   private func assignment(

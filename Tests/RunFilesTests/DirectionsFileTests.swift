@@ -35,6 +35,41 @@ import Updates
     #expect(try RunPlan(canonicalBytes: plan.canonicalBytes()) == plan)
   }
 
+  @Test(arguments: [
+    ("", DirectionSource.own), ("directions: own", .own), ("directions: shared", .shared),
+    ("directions: pool", .pool(count: 4096)),
+    ("directions: pool, pool-size: 64, queries: 64", .pool(count: 64)),
+    ("directions: pool, queries: 5000", .pool(count: 5000)),
+    ("directions: shared, rule: adam", .shared),
+  ])
+  func directionsAreTheWorkersOwnUnlessTheFileSaysOtherwise(
+    keys: String, source: DirectionSource
+  ) throws {
+    let separator = keys.isEmpty ? "" : ", "
+    let plan = try read("training: {method: zeroth-order\(separator)\(keys)}").plan
+    #expect(plan.training.zerothOrder?.source == source)
+    try plan.training.check(totalVersions: 10)
+    #expect(try RunPlan(canonicalBytes: plan.canonicalBytes()) == plan)
+  }
+
+  @Test(arguments: [
+    ("directions: other", ["directions", "own or shared or pool"]),
+    ("directions: shared, pool-size: 9", ["pool-size", "none where 'directions' is not 'pool'"]),
+    ("pool-size: 9", ["pool-size", "none where 'directions' is not 'pool'"]),
+    ("directions: pool, pool-size: 3, queries: 4", ["pool-size", "4"]),
+    ("directions: pool, pool-size: 2000000", ["pool-size", "1048576"]),
+    ("directions: pool, rule: adam", ["directions", "own or shared with momentum and adam"]),
+    ("directions: shared, parallel: data", ["directions", "'parallel', which says it"]),
+    ("directions: pool, weight-decay: 0.1", ["weight-decay"]),
+  ])
+  func directionsThatCannotBeAreRefused(keys: String, words: [String]) {
+    #expect {
+      try read("training: {method: zeroth-order, \(keys)}")
+    } throws: { error in
+      words.allSatisfy("\(error)".contains)
+    }
+  }
+
   @Test func aRuleThatKeepsSomethingLeavesTheWayDownToChanges() throws {
     for rule in ["momentum", "adam"] {
       let plan = try read("training: {method: zeroth-order, rule: \(rule)}").plan

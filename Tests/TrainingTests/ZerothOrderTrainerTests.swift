@@ -77,6 +77,63 @@ struct ZerothOrderTrainerTests {
     #expect(others[0].terms.map(\.coefficient) != first[0].terms.map(\.coefficient))
   }
 
+  @Test func ofAPoolEachStepEvaluatesSomeDirections() throws {
+    var settings = settings(steps: 40, queries: 3)
+    settings.source = .pool(count: 8)
+    let start = model().initialAdapter()
+    let trainer = try trainer(settings, versions: 2)
+    let result = try trainer.train(from: start, version: 0)
+    #expect(result.steps.count == 40 && result.steps.allSatisfy { $0.step == 0 })
+    let draws = result.steps.map { $0.terms.map(\.query) }
+    #expect(draws.allSatisfy { $0.count == 3 && $0 == Array(Set($0)).sorted() })
+    #expect(Set(draws).count > 20 && Set(draws.joined()) == Set(0..<8))
+    var replica = trainer.replica(from: start)
+    for step in result.steps { replica.apply(step) }
+    #expect(replica.adapter == result.adapter && result.adapter != start)
+    // As one walk each direction is in it once, and leads there but for rounding.
+    let walk = trainer.walk(of: result.steps)
+    #expect(walk.steps.count == 1 && walk.steps[0].terms.map(\.query) == Array(0..<8))
+    var moved = trainer.replica(from: start)
+    moved.apply(contentsOf: walk.steps)
+    for (found, expected) in zip(moved.adapter.values, result.adapter.values) {
+      #expect(abs(found - expected) < 1e-5)
+    }
+    let later = try trainer.train(from: start, version: 1)
+    #expect(later.steps.map { $0.terms.map(\.query) } != draws)
+  }
+
+  @Test func aPoolHasLimits() throws {
+    func refused(_ settings: ZerothOrderTraining) -> Bool {
+      do {
+        try settings.check(totalVersions: 1)
+        return false
+      } catch TrainingError.badSetting(let name, _, _) {
+        return name == "source"
+      } catch {
+        return false
+      }
+    }
+    let usual = settings(queries: 3)
+    for (source, isRefused) in [
+      (DirectionSource.pool(count: 3), false), (.pool(count: 2), true), (.pool(count: 0), true),
+      (.pool(count: 1 << 20), false), (.pool(count: 1 << 20 + 1), true), (.shared, false),
+    ] {
+      var settings = usual
+      settings.source = source
+      #expect(refused(settings) == isRefused, "\(source)")
+    }
+    for rule in [UpdateRule.momentum(beta: 0.9), .adam()] {
+      var settings = settings(rule: rule)
+      settings.source = .pool(count: 9)
+      #expect(refused(settings))
+      settings.source = .shared
+      #expect(!refused(settings))
+    }
+    var together = settings(steps: 1)
+    (together.parallelism, together.source) = (.both, .shared)
+    #expect(refused(together))
+  }
+
   @Test func neitherThreadsNorAdaptersAtOnceChangeABit() throws {
     let start = model().initialAdapter()
     let expected = try trainer(settings()).train(from: start, version: 0)

@@ -14,11 +14,11 @@ import Testing
   private let key: UInt64 = 0x0102_0304_0506_0708
 
   private func rules(
-    _ rule: UpdateRule = .sgd, steps: Int = 3, queries: Int = 4,
+    _ rule: UpdateRule = .sgd, steps: Int = 3, queries: Int = 4, source: DirectionSource = .own,
     distribution: Directions.Distribution = .rademacher
   ) -> WalkRules {
     WalkRules(
-      distribution: distribution, rule: rule,
+      source: source, distribution: distribution, rule: rule,
       selection: TensorSelection(of: layout) { $0.name.contains("lora_B") }, stepCount: steps,
       queryCount: queries)
   }
@@ -214,6 +214,55 @@ import Testing
     for index in start.values.indices {
       #expect(abs(here.values[index] - expected.values[index]) < 1e-6)
     }
+  }
+
+  @Test func walksAlongTheSameDirectionsBecomeOne() throws {
+    let (one, two) = (walk(), walk(seed: 2))
+    // One query less, and a step that only one of them took.
+    let short = Walk(
+      key: key,
+      steps: [
+        DirectionStep(step: 5, terms: [DirectionTerm(query: 1, coefficient: 4)]),
+        DirectionStep(step: 7, terms: Array(two.steps[1].terms.dropFirst())),
+      ])
+    let merged = Walk.merged([(one, 0.25), (short, -3)])
+    #expect(merged.key == key && merged.steps.map(\.step) == [5, 6, 7, 8])
+    #expect(merged.steps[0].terms == [DirectionTerm(query: 1, coefficient: -12)])
+    for (index, step) in merged.steps.enumerated().dropFirst() {
+      #expect(step.terms.map(\.query) == [0, 1, 2, 3])
+      for (place, term) in step.terms.enumerated() {
+        let ours = 0.25 * Double(one.steps[index - 1].terms[place].coefficient)
+        let theirs =
+          index == 2 && place > 0 ? -3 * Double(two.steps[1].terms[place].coefficient) : 0
+        #expect(term.coefficient == Float(ours + theirs))
+      }
+    }
+    let mean = rules(source: .shared).mean(of: [(one, 10), (two, 30)], rate: 0.5)
+    #expect(mean.walks == [Walk.merged([(one, 0.5 * (10.0 / 40)), (two, 0.5 * (30.0 / 40))])])
+    #expect(rules().mean(of: [(one, 10), (two, 30)], rate: 0.5).walks.count == 2)
+  }
+
+  @Test func aWalkAlongAPoolIsOneStepOfItsDirections() throws {
+    let rules = rules(steps: 3, queries: 4, source: .pool(count: 30))
+    func step(_ queries: some Sequence<UInt32>, number: UInt32 = 0) -> DirectionStep {
+      DirectionStep(
+        step: number, terms: queries.map { DirectionTerm(query: $0, coefficient: 1) })
+    }
+    func found(_ steps: DirectionStep...) throws(UpdateError) -> Walk {
+      try read(payload([Walk(key: key, steps: steps)]), rules)
+    }
+    #expect(try found(step([0, 7, 29])).steps[0].terms.count == 3)
+    #expect(try found().steps.isEmpty)
+    #expect(throws: UpdateError.directions("a query")) { try found(step([7, 30])) }
+    #expect(throws: UpdateError.directions("the step")) { try found(step([7], number: 6)) }
+    #expect(throws: UpdateError.directions("the step")) { try found(step([7]), step([8])) }
+    // Three steps evaluate twelve directions at the most.
+    #expect(try found(step(0..<12)).steps[0].terms.count == 12)
+    let longer = payload([Walk(key: key, steps: [step(0..<13)])])
+    #expect(longer.byteCount <= rules.maximumPayloadByteCount)
+    #expect(throws: UpdateError.directions("the number of terms")) { try read(longer, rules) }
+    #expect(rules.maximumPoolByteCount > payload([Walk(key: key, steps: [step(0..<30)])]).byteCount)
+    #expect(self.rules().maximumPoolByteCount == 0)
   }
 
   @Test func aVersionsWalksHaveNoRates() {

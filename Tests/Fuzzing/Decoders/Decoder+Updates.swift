@@ -37,15 +37,20 @@ private func decodeWalks(_ bytes: [UInt8]) {
   if let update = accepted({ try DirectionsUpdate(bytes, layout: layout) }) {
     precondition(update.payload(for: layout) == bytes, "walks that change")
   }
-  for rule in [UpdateRule.sgd, .adam()] {
+  for (rule, source) in [
+    (UpdateRule.sgd, DirectionSource.own), (.adam(), .own), (.sgd, .pool(count: 9)),
+  ] {
     let rules = WalkRules(
-      distribution: .rademacher, rule: rule, selection: nil, stepCount: 4, queryCount: 3)
+      source: source, distribution: .rademacher, rule: rule, selection: nil, stepCount: 4,
+      queryCount: 3)
     guard
       let walk = accepted({
         try rules.walk(in: Payload(bytes), along: 7, from: 1, layout: layout)
       })
     else { continue }
-    precondition(walk.steps.count <= 4 && walk.steps.allSatisfy { $0.terms.count <= 3 })
+    let (stepCount, termCount) = source.count == nil ? (4, 3) : (1, 9)
+    precondition(
+      walk.steps.count <= stepCount && walk.steps.allSatisfy { $0.terms.count <= termCount })
     precondition(bytes.count <= rules.maximumPayloadByteCount, "\(bytes.count) bytes accepted")
     _ = rules.change(by: walk, layout: layout)
   }

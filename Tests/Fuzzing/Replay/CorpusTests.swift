@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Federation
 import FoundationEssentials
 import FuzzedDecoders
 import Testing
@@ -29,6 +30,13 @@ import Testing
         decoder.decode(Array(bytes.prefix(count)))
       }
     }
+  }
+
+  /// What begins with a plan that nobody reads finds nothing.
+  @Test(arguments: ["canonical", "zeroth-order", "pool"])
+  func plansAreWhatTheyAreToday(name: String) throws {
+    let bytes = [UInt8](try Data(contentsOf: Self.corpora.appending(path: "plan/\(name)")))
+    #expect(try RunPlan(canonicalBytes: bytes).canonicalBytes() == bytes)
   }
 
   @Test func everyCorpusBelongsToADecoder() throws {
