@@ -143,8 +143,8 @@ public struct PackedPanels: Sendable {
 extension Kernels {
   /// y = x w, or y += x w; `columns` and `firstRow` say where in y this is.
   ///
-  /// Each sum is a float that grows by two products at a time; how those are rounded is the unit's
-  /// affair, so that units differ in the last bits.
+  /// Each sum is a float. How many products it takes at a time, how those are rounded and whether
+  /// subnormal numbers count is the unit's affair, so that units differ in the last bits.
   ///
   /// - Precondition: x has as many columns as w has rows, and y has such rows and columns.
   public static func multiply(
