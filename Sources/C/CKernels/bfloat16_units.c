@@ -176,10 +176,10 @@ void tern_bf16_compute(enum tern_bf16_unit unit, const struct tern_bf16_block *b
 
 int tern_bf16_is_right(enum tern_bf16_unit unit) {
   // A product of small whole numbers is exact in any order: every unit must make the same of it.
-  enum { rows = 37, columns = 43, depth = 70, steps = 3, stride = 45 };
+  enum { rows = 53, columns = 43, depth = 70, steps = 3, stride = 45 };
   static float left[rows * depth], right[columns * depth];
   static float expected[rows * stride], found[rows * stride];
-  static uint16_t a[3 * steps * TILE_VALUES], b[3 * steps * TILE_VALUES];
+  static uint16_t a[4 * steps * TILE_VALUES], b[3 * steps * TILE_VALUES];
   for (int i = 0; i < rows * depth; i++) left[i] = (float)(i * 37 % 23 - 11);
   for (int i = 0; i < columns * depth; i++) right[i] = (float)(i * 29 % 19 - 9);
   for (int i = 0; i < rows * stride; i++) expected[i] = found[i] = (float)(i % 7);
