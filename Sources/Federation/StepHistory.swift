@@ -112,7 +112,7 @@ extension StepState {
     replica = ZerothOrderReplica(
       adapter: ParameterVector(layout: layout, values: vectors[0]),
       directions: start.replica.directions, rule: start.replica.rule,
-      selection: start.replica.selection)
+      moved: start.replica.moved)
     replica.restore(
       ZerothOrderReplica.Memory(
         vectors: Array(vectors.dropFirst()), stepCount: header.momentStepCount))

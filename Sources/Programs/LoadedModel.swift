@@ -49,8 +49,10 @@ public struct LoadedModel: Sendable {
   public func adapted(by plan: RunPlan) throws -> AdaptedModel {
     try plan.adapter.check(base.configuration)
     let base = try base(quantized: plan.quantization)
-    return AdaptedModel(
+    let model = AdaptedModel(
       base: base.computing(in: plan.arithmetic), lora: plan.adapter)
+    try plan.training.zerothOrder?.check(for: model.layout)
+    return model
   }
 
   func examples(

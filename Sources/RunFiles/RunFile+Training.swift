@@ -55,6 +55,8 @@ extension Section {
     let parallelism = try section.choice(
       "parallel", nil,
       from: ZerothOrderTraining.Parallelism.allCases.map { ($0.rawValue, Optional($0)) })
+    let source = try section.directionSource(
+      queryCount: queryCount, rule: rule, parallelism: parallelism)
     let isConservative = try section.conservative(rule: rule, parallelism: parallelism)
     return ZerothOrderTraining(
       localSteps: try section.integer(
@@ -74,12 +76,12 @@ extension Section {
             "perturbation", Double(usual.estimator.perturbation), in: 1e-12...1e3))),
       rule: rule, isConservative: isConservative,
       clips: try section.choice("clip", usual.clips, from: truth),
-      source: try section.directionSource(
-        queryCount: queryCount, rule: rule, parallelism: parallelism),
+      source: source,
       distribution: try section.choice(
         "distribution", usual.distribution,
         from: Directions.Distribution.allCases.map { ($0.rawValue, $0) }),
       factors: try section.choice("factors", usual.factors, from: [("b", .b), ("both", .both)]),
+      blockCount: try section.blockCount(source: source),
       parallelism: parallelism,
       followsSpeed: try section.choice(
         "shares", usual.followsSpeed, from: [("speed", true), ("equal", false)]),
@@ -128,6 +130,16 @@ extension Section {
     return source
   }
 
+  /// In how many blocks the layers are moved; directions of a pool are the same in every step.
+  private func blockCount(source: DirectionSource) throws(RunFileError) -> Int {
+    let count = try integer("blocks", 1, in: 1...100_000)
+    guard count == 1 || source.count == nil else {
+      throw .badValue(
+        key: name(of: "blocks"), value: "\(count)", expected: "1 where 'directions' is 'pool'")
+    }
+    return count
+  }
+
   private func updateRule() throws(RunFileError) -> UpdateRule {
     let beta = try number("beta1", 0.9, in: 0...0.999999)
     return try choice(
@@ -165,5 +177,6 @@ private let gradientKeys = [
 private let zerothOrderKeys = [
   "local-steps", "batch-size", "queries", "learning-rate", "schedule", "perturbation",
   "estimator", "rule", "beta1", "beta2", "epsilon", "conservative", "clip", "distribution",
-  "directions", "pool-size", "factors", "parallel", "shares", "objective", "maximum-tokens",
+  "directions", "pool-size", "factors", "blocks", "parallel", "shares", "objective",
+  "maximum-tokens",
 ]

@@ -148,7 +148,7 @@ extension ZerothOrderTraining {
   /// The most bytes that a worker's steps from one version take.
   fileprivate var walkByteCount: Int {
     WalkRules(
-      source: source, distribution: distribution, rule: rule, selection: nil, stepCount: localSteps,
+      source: source, distribution: distribution, rule: rule, moved: .all, stepCount: localSteps,
       queryCount: queryCount
     ).maximumPayloadByteCount
   }

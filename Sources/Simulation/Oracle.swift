@@ -16,6 +16,7 @@ struct Oracle {
   /// Version 0, and what each direction of a pool has come to.
   private let origin: ParameterVector
   private var pool: [Address: Float] = [:]
+  private let blockCount: Int
   private var first: [Double]
   private var second: [Double]
   /// The digests of the adapter and of what workers hold, by version.
@@ -28,6 +29,7 @@ struct Oracle {
     let initialAdapter = scenario.initialAdapter
     plan = scenario.plan.updates
     origin = initialAdapter
+    blockCount = scenario.plan.training.zerothOrder?.blockCount ?? 1
     walkRules = scenario.walkRules
     adapter = initialAdapter
     replica = initialAdapter
@@ -130,8 +132,20 @@ struct Oracle {
     }
     let directions = Directions(key: walks.lazy.compactMap { $0?.key }.first ?? 0)
     for (address, coefficient) in coefficients.sorted(by: { $0.key < $1.key }) {
-      adapter.add(
-        directions.direction(step: address.step, query: address.query), times: coefficient)
+      move(&adapter, along: directions, at: address, times: coefficient)
+    }
+  }
+
+  /// Moves the tensors whose turn it is; each tensor is a layer of its own.
+  private func move(
+    _ vector: inout ParameterVector, along directions: Directions, at address: Address,
+    times coefficient: Float
+  ) {
+    let direction = directions.direction(step: address.step, query: address.query)
+    let entries = vector.layout.entries
+    for (layer, entry) in entries.enumerated()
+    where layer * blockCount / entries.count == Int(address.step) % blockCount {
+      vector.add(direction, times: coefficient, in: entry.range)
     }
   }
 
@@ -149,8 +163,8 @@ struct Oracle {
     let directions = Directions(key: walk.key)
     for step in walk.steps {
       for term in step.terms {
-        vector.add(
-          directions.direction(step: step.step, query: term.query),
+        move(
+          &vector, along: directions, at: Address(step: step.step, query: term.query),
           times: factor.map { Float(Double(term.coefficient) * $0) } ?? term.coefficient)
       }
     }

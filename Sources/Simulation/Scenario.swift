@@ -39,7 +39,8 @@ struct Scenario {
     // Drawn apart, so that the other seeds' scenarios are what they were.
     var width = RandomStream(Seed(seed).derived("layout"))
     // Only of many parameters a snapshot is longer than several changes.
-    self.layout = width.integer(below: 8) == 0 ? ParameterLayout([("t0", [16, 12])]) : layout
+    self.layout =
+      width.integer(below: 8) == 0 ? ParameterLayout([("layers.0.t", [16, 12])]) : layout
     let bound: Float = random.integer(below: 2) == 0 ? 0 : 3
     var initial = ParameterVector(zerosOf: self.layout)
     for index in initial.values.indices where bound > 0 {
@@ -49,7 +50,8 @@ struct Scenario {
     let rules = Self.rules(
       workerCount: workerCount, isComparable: isComparable, mayFail: mayFail, &random)
     var updates = Self.updates(&random, seed: seed)
-    let training = Self.training(seed: seed, &updates)
+    let training = Self.training(
+      seed: seed, layerCount: self.layout.entries.count, &updates)
     plan = Self.plan(seed: seed, rounds: rules, updates: updates, training: training)
     walkRules =
       updates.steps == .asChanges ? nil : training.zerothOrder?.walkRules(of: self.layout)
@@ -74,7 +76,9 @@ struct Scenario {
   /// How workers learn, and how the steps travel of those that learn by losses.
   ///
   /// Drawn apart, so that the other seeds' scenarios are what they were.
-  private static func training(seed: UInt64, _ updates: inout UpdatePlan) -> TrainingPlan {
+  private static func training(
+    seed: UInt64, layerCount: Int, _ updates: inout UpdatePlan
+  ) -> TrainingPlan {
     var random = RandomStream(Seed(seed).derived("directions"))
     guard random.integer(below: 4) == 3 else { return .gradient(GradientTraining()) }
     var settings = ZerothOrderTraining(
@@ -82,6 +86,7 @@ struct Scenario {
     // Drawn apart, as above.
     var source = RandomStream(Seed(seed).derived("source of directions"))
     settings.source = pick([.own, .shared, .pool(count: 4 + source.integer(below: 12))], &source)
+    if settings.source.count == nil { settings.blockCount = pick([1, 1, layerCount], &source) }
     updates.steps = .up
     if random.integer(below: 2) == 0 {
       return .mixed(gradient: GradientTraining(), zerothOrder: settings)
@@ -108,7 +113,7 @@ struct Scenario {
     let tensorCount = 1 + random.integer(below: 3)
     return ParameterLayout(
       (0..<tensorCount).map {
-        ("t\($0)", [1 + random.integer(below: 4), 1 + random.integer(below: 4)])
+        ("layers.\($0).t", [1 + random.integer(below: 4), 1 + random.integer(below: 4)])
       })
   }
 

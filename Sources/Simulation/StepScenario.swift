@@ -53,7 +53,8 @@ struct StepScenario {
     let count = 1 + random.integer(below: 5)
     workers = (0..<count).compactMap { WorkerID(rawValue: "w\($0)") }
     layout = ParameterLayout([
-      ("a", [3, 1 + random.integer(below: 7)]), ("b", [1 + random.integer(below: 3), 50]),
+      ("layers.0.a", [3, 1 + random.integer(below: 7)]),
+      ("layers.1.b", [1 + random.integer(below: 3), 50]),
     ])
     let isZero = random.integer(below: 2) == 0
     var initial = ParameterVector(zerosOf: layout)
@@ -78,6 +79,8 @@ struct StepScenario {
       preconditionFailure("'steps' is a run's name")
     }
     let kind = pick(GradientEstimator.Kind.allCases, &random)
+    // Drawn apart, so that the other seeds' scenarios are what they were.
+    var blocks = RandomStream(Seed(seed).derived("blocks"))
     let settings = ZerothOrderTraining(
       localSteps: 1, queryCount: 2 + random.integer(below: 3), learningRate: 0.02,
       schedule: pick([.constant, .cosine], &random),
@@ -85,6 +88,7 @@ struct StepScenario {
       rule: pick([.sgd, .sign, .momentum(beta: 0.9), .adam()], &random),
       clips: random.integer(below: 2) == 0,
       distribution: pick([.rademacher, .gaussian], &random), factors: .both,
+      blockCount: 1 + blocks.integer(below: 2),
       parallelism: pick(ZerothOrderTraining.Parallelism.allCases, &random))
     return RunPlan(
       run: run, seed: seed,

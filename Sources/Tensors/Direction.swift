@@ -88,6 +88,9 @@ public struct TensorSelection: Hashable, Codable, Sendable {
   /// For each tensor, whether it is selected.
   public let isSelected: [Bool]
 
+  /// A selection of its flags, one for each tensor of a layout.
+  public init(isSelected: [Bool]) { self.isSelected = isSelected }
+
   /// The tensors of `layout` for which `condition` holds.
   public init(of layout: ParameterLayout, where condition: (ParameterLayout.Entry) -> Bool) {
     isSelected = layout.entries.map(condition)

@@ -17,6 +17,7 @@ public struct StepEvaluator: Sendable {
   private let model: AdaptedModel
   private let examples: ExampleSet
   private let order: ExampleOrder
+  private let moved: MovedTensors
   private let threadCount: Int
   private let adapterCount: Int
 
@@ -28,7 +29,8 @@ public struct StepEvaluator: Sendable {
   ///   - threadCount: how many threads compute. What is computed does not depend on it.
   ///   - adapterCount: with how many adapters each computes at once, as the memory plan says. What is
   ///     computed does not depend on it.
-  /// - Throws: `tokenOutsideVocabulary` for examples of another tokenizer, or `sequenceTooLong`.
+  /// - Throws: `badSetting` for more blocks than the model has layers, `tokenOutsideVocabulary` for
+  ///   examples of another tokenizer, or `sequenceTooLong`.
   public init(
     model: AdaptedModel, examples: ExampleSet, settings: ZerothOrderTraining, seed: Seed,
     directions: Directions, threadCount: Int = 1, adapterCount: Int = 2
@@ -37,6 +39,7 @@ public struct StepEvaluator: Sendable {
       directions.distribution == settings.distribution,
       "\(directions.distribution) directions for \(settings.distribution) ones")
     let configuration = model.base.configuration
+    try settings.check(for: model.layout)
     try examples.check(
       vocabularySize: configuration.vocabularySize, positionCount: configuration.positionCount)
     self.model = model
@@ -45,6 +48,7 @@ public struct StepEvaluator: Sendable {
     self.directions = directions
     self.threadCount = threadCount
     self.adapterCount = adapterCount
+    moved = settings.moved(of: model.layout)
     order = ExampleOrder(exampleCount: examples.count, seed: seed)
   }
 
@@ -102,7 +106,7 @@ public struct StepEvaluator: Sendable {
     step: UInt32, with computer: LossComputer
   ) -> [BatchLoss] {
     let point = ZerothOrderReplica(
-      adapter: adapter, directions: directions, selection: settings.selection(of: layout))
+      adapter: adapter, directions: directions, moved: moved)
     return computer.batchLosses(of: batch, count: displacements.count) {
       point.displaced(by: displacements[$0], ofStep: step)
     }
@@ -116,6 +120,6 @@ extension ZerothOrderTraining {
   ) -> ZerothOrderReplica {
     ZerothOrderReplica(
       adapter: start, directions: directions, rule: rule,
-      selection: selection(of: start.layout))
+      moved: moved(of: start.layout))
   }
 }

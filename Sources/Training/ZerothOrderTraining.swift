@@ -35,6 +35,10 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
   /// While B is zero, the
   /// loss does not depend on A, so that perturbing A then adds nothing but noise.
   public var factors: LoRAConfiguration.Factors
+  /// In how many blocks of consecutive layers the model is moved, a block a step and in turn.
+  ///
+  /// What lies before the block is computed once for all adapters of a step.
+  public var blockCount: Int
   /// How the workers take each step together; nil where each takes its own, and sends what it learned.
   public var parallelism: Parallelism?
   /// Whether workers that take a step together and are slower evaluate fewer queries than others.
@@ -49,7 +53,7 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
     estimator: GradientEstimator = GradientEstimator(.twoSided, perturbation: 5e-3),
     rule: UpdateRule = .sgd, isConservative: Bool = false, clips: Bool = true,
     source: DirectionSource = .own, distribution: Directions.Distribution = .rademacher,
-    factors: LoRAConfiguration.Factors = .b,
+    factors: LoRAConfiguration.Factors = .b, blockCount: Int = 1,
     parallelism: Parallelism? = nil, followsSpeed: Bool = true, maximumTokens: Int = 512
   ) {
     self.localSteps = localSteps
@@ -65,6 +69,7 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
     self.source = source
     self.distribution = distribution
     self.factors = factors
+    self.blockCount = blockCount
     self.parallelism = parallelism
     self.followsSpeed = followsSpeed
     self.maximumTokens = maximumTokens
@@ -100,17 +105,48 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
     estimator.lossCount(of: queryCount) + (isConservative ? 3 : 0)
   }
 
-  /// The tensors of `layout` that are perturbed and learned; nil for all.
+  /// The tensors of `layout` that are perturbed and learned, in any step; nil for all.
   public func selection(of layout: ParameterLayout) -> TensorSelection? {
-    factors == .both
-      ? nil : TensorSelection(of: layout) { !$0.name.hasSuffix(".lora_A.weight") }
+    factors == .both ? nil : TensorSelection(of: layout, where: isMoved)
   }
 
-  /// How many values of an adapter of `layout` are perturbed and learned.
+  /// The tensors of `layout` that each step perturbs and learns.
+  ///
+  /// Of L layers, the l-th from 0 belongs to block floor(l n / L) of n.
+  public func moved(of layout: ParameterLayout) -> MovedTensors {
+    guard blockCount > 1 else { return MovedTensors(selection(of: layout)) }
+    let layers = layout.entries.map(\.layer)
+    let ordered = Set(layers.compactMap(\.self)).sorted()
+    let blocks = Dictionary(
+      uniqueKeysWithValues: ordered.enumerated().map { ($1, $0 * blockCount / ordered.count) })
+    return MovedTensors(
+      inTurn: (0..<blockCount).map { block in
+        TensorSelection(
+          isSelected: zip(layout.entries, layers).map { entry, layer in
+            isMoved(entry) && layer.flatMap { blocks[$0] } ?? 0 == block
+          })
+      })
+  }
+
+  private func isMoved(_ entry: ParameterLayout.Entry) -> Bool {
+    factors == .both || !entry.name.hasSuffix(".lora_A.weight")
+  }
+
+  /// How many values of an adapter of `layout` a step perturbs and learns, on average.
   public func movedCount(of layout: ParameterLayout) -> Int {
-    guard let selection = selection(of: layout) else { return layout.count }
-    return zip(layout.entries, selection.isSelected).reduce(0) {
-      $0 + ($1.1 ? $1.0.range.count : 0)
+    let count = layout.entries.filter(isMoved).reduce(0) { $0 + $1.range.count }
+    return max(1, count / blockCount)
+  }
+
+  /// Refuses more blocks than the layers whose tensors `layout` has.
+  ///
+  /// - Throws: `badSetting`.
+  public func check(for layout: ParameterLayout) throws(TrainingError) {
+    let layerCount = Set(layout.entries.compactMap(\.layer)).count
+    guard blockCount == 1 || blockCount <= layerCount else {
+      throw .badSetting(
+        name: "blockCount", value: "\(blockCount)",
+        allowed: "at most \(layerCount), the layers that have an adapter")
     }
   }
 
@@ -119,7 +155,7 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
   /// - Precondition: the settings were checked.
   public func walkRules(of layout: ParameterLayout) -> WalkRules {
     WalkRules(
-      source: source, distribution: distribution, rule: rule, selection: selection(of: layout),
+      source: source, distribution: distribution, rule: rule, moved: moved(of: layout),
       stepCount: localSteps, queryCount: queryCount)
   }
 
@@ -141,7 +177,7 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
     for (name, value, least, most) in [
       ("localSteps", localSteps, 1, 1_000_000), ("batchSize", batchSize, 1, 1_000_000),
       ("queryCount", queryCount, estimator.leastQueryCount, 100_000),
-      ("maximumTokens", maximumTokens, 2, 1_000_000),
+      ("maximumTokens", maximumTokens, 2, 1_000_000), ("blockCount", blockCount, 1, 100_000),
     ] where !(least...most).contains(value) {
       throw .badSetting(name: name, value: "\(value)", allowed: "from \(least) to \(most)")
     }
@@ -173,6 +209,11 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
         name: "source", value: "\(source)", allowed: "own where workers take steps together")
     }
     guard let count = source.count else { return }
+    guard blockCount == 1 else {
+      throw .badSetting(
+        name: "blockCount", value: "\(blockCount)",
+        allowed: "1 with directions of a pool, which are the same in every step")
+    }
     guard (queryCount...(1 << 20)).contains(count) else {
       throw .badSetting(
         name: "source", value: "\(source)",
@@ -202,5 +243,13 @@ extension UpdateRule {
         throw .badSetting(name: "epsilon", value: "\(epsilon)", allowed: "positive and finite")
       }
     }
+  }
+}
+
+extension ParameterLayout.Entry {
+  /// The layer that the tensor belongs to, as its name says: the first number in it, as in
+  /// `model.layers.12.mlp.up_proj.lora_B.weight`; nil without one.
+  fileprivate var layer: Int? {
+    name.split(separator: ".").lazy.compactMap { Int($0) }.first
   }
 }

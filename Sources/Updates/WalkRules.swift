@@ -10,8 +10,8 @@ public struct WalkRules: Hashable, Sendable {
   public let distribution: Directions.Distribution
   /// How steps are applied; what a rule keeps begins anew with each walk.
   public let rule: UpdateRule
-  /// The tensors that are moved; nil for all.
-  public let selection: TensorSelection?
+  /// The tensors that are moved.
+  public let moved: MovedTensors
   /// The most steps of a walk from one version; those from version v are numbered from v times this.
   public let stepCount: Int
   /// The most directions of a step, which are its queries from 0 on.
@@ -22,7 +22,7 @@ public struct WalkRules: Hashable, Sendable {
   /// - Precondition: all counts are from 1 to 2^24, and of a pool the rule keeps nothing.
   public init(
     source: DirectionSource = .own, distribution: Directions.Distribution, rule: UpdateRule,
-    selection: TensorSelection?, stepCount: Int, queryCount: Int
+    moved: MovedTensors, stepCount: Int, queryCount: Int
   ) {
     let counts = 1...(1 << 24)
     precondition(
@@ -32,7 +32,7 @@ public struct WalkRules: Hashable, Sendable {
     self.source = source
     self.distribution = distribution
     self.rule = rule
-    self.selection = selection
+    self.moved = moved
     self.stepCount = stepCount
     self.queryCount = queryCount
   }
@@ -93,7 +93,7 @@ public struct WalkRules: Hashable, Sendable {
     var replica = ZerothOrderReplica(
       adapter: ParameterVector(zerosOf: layout),
       directions: Directions(key: walk.key, distribution: distribution), rule: rule,
-      selection: selection)
+      moved: moved)
     replica.apply(contentsOf: walk.steps)
     return replica.adapter
   }
@@ -127,7 +127,7 @@ public struct WalkRules: Hashable, Sendable {
     for walk in update.walks {
       let directions = Directions(key: walk.key, distribution: distribution)
       guard walk.steps.allSatisfy({ $0.rate == nil }) else { throw .directions("the rate") }
-      adapter.add(walk.steps.flatMap { $0.scaled(along: directions) }, to: selection)
+      adapter.add(walk.steps, along: directions, to: moved)
     }
   }
 }

@@ -11,8 +11,8 @@ public struct ZerothOrderReplica: Sendable {
   public private(set) var adapter: ParameterVector
   /// Where directions come from.
   public let directions: Directions
-  /// The tensors that are perturbed and learned; nil for all.
-  public let selection: TensorSelection?
+  /// The tensors that are perturbed and learned.
+  public let moved: MovedTensors
   /// How steps are applied.
   public let rule: UpdateRule
 
@@ -22,11 +22,11 @@ public struct ZerothOrderReplica: Sendable {
   /// A replica that has applied no step.
   public init(
     adapter: ParameterVector, directions: Directions, rule: UpdateRule = .sgd,
-    selection: TensorSelection? = nil
+    moved: MovedTensors = .all
   ) {
     self.adapter = adapter
     self.directions = directions
-    self.selection = selection
+    self.moved = moved
     self.rule = rule
     switch rule {
     case .sgd, .sign: break
@@ -113,7 +113,7 @@ public struct ZerothOrderReplica: Sendable {
   public mutating func apply(contentsOf steps: [DirectionStep]) {
     guard !rule.hasState else { return steps.forEach { apply($0) } }
     precondition(steps.allSatisfy { $0.rate == nil }, "a rate for the rule \(rule)")
-    adapter.add(steps.flatMap { $0.scaled(along: directions) }, to: selection)
+    adapter.add(steps, along: directions, to: moved)
   }
 
   /// The adapter moved along directions of a step: a copy beside it.
@@ -126,6 +126,7 @@ public struct ZerothOrderReplica: Sendable {
   private func add(
     _ terms: [DirectionTerm], of step: UInt32, to vector: inout ParameterVector
   ) {
-    vector.add(terms.map { $0.scaled(ofStep: step, along: directions) }, to: selection)
+    vector.add(
+      terms.map { $0.scaled(ofStep: step, along: directions) }, to: moved.selection(atStep: step))
   }
 }

@@ -52,6 +52,13 @@ import Updates
     #expect(try RunPlan(canonicalBytes: plan.canonicalBytes()) == plan)
   }
 
+  @Test func layersAreMovedInAsManyBlocksAsTheFileSays() throws {
+    for (keys, count) in [("", 1), (", blocks: 6", 6), (", blocks: 2, parallel: both", 2)] {
+      let plan = try read("training: {method: zeroth-order\(keys)}").plan
+      #expect(plan.training.zerothOrder?.blockCount == count)
+    }
+  }
+
   @Test(arguments: [
     ("directions: other", ["directions", "own or shared or pool"]),
     ("directions: shared, pool-size: 9", ["pool-size", "none where 'directions' is not 'pool'"]),
@@ -61,6 +68,8 @@ import Updates
     ("directions: pool, rule: adam", ["directions", "own or shared with momentum and adam"]),
     ("directions: shared, parallel: data", ["directions", "'parallel', which says it"]),
     ("directions: pool, weight-decay: 0.1", ["weight-decay"]),
+    ("directions: pool, blocks: 2", ["blocks", "1 where 'directions' is 'pool'"]),
+    ("blocks: 0", ["blocks", "from 1"]),
   ])
   func directionsThatCannotBeAreRefused(keys: String, words: [String]) {
     #expect {

@@ -33,4 +33,26 @@ struct ConservativeAcceptanceTests {
     #expect(selection?.isSelected == [false, true])
     #expect(ZerothOrderTraining(factors: .both).selection(of: layout) == nil)
   }
+
+  @Test func blocksAreOfConsecutiveLayers() throws {
+    let names = [2, 0, 1, 10, 11].flatMap { layer in
+      ["h.\(layer).attn.lora_A.weight", "h.\(layer).attn.lora_B.weight"]
+    }
+    let layout = ParameterLayout(names.map { ($0, [2, 3]) })
+    let settings = ZerothOrderTraining(blockCount: 2)
+    let moved = settings.moved(of: layout)
+    func layers(atStep step: UInt32) -> [Int] {
+      zip([2, 2, 0, 0, 1, 1, 10, 10, 11, 11], moved.selection(atStep: step)?.isSelected ?? [])
+        .filter(\.1).map(\.0)
+    }
+    #expect(layers(atStep: 0) == [2, 0, 1] && layers(atStep: 1) == [10, 11])
+    #expect(layers(atStep: 2) == layers(atStep: 0))
+    #expect(settings.movedCount(of: layout) == 15)
+    #expect(ZerothOrderTraining().moved(of: layout) == MovedTensors(settings.selection(of: layout)))
+    try ZerothOrderTraining(blockCount: 5).check(for: layout)
+    #expect(throws: TrainingError.self) {
+      try ZerothOrderTraining(blockCount: 6).check(for: layout)
+    }
+    try ZerothOrderTraining().check(for: ParameterLayout([("a", [3])]))
+  }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Checkpoints
 import Models
 import Randomness
 import Tensors
@@ -100,6 +101,34 @@ struct ZerothOrderTrainerTests {
     }
     let later = try trainer.train(from: start, version: 1)
     #expect(later.steps.map { $0.terms.map(\.query) } != draws)
+  }
+
+  @Test func inBlocksEveryStepLearnsTheNextLayers() throws {
+    let layerCount = tiny.base.configuration.layerCount
+    var settings = settings(steps: 60, queries: 8, rate: 8e-3)
+    settings.blockCount = layerCount
+    let trainer = try trainer(settings)
+    let start = model().initialAdapter()
+    var losses: [Double] = []
+    let result = try trainer.train(from: start, version: 0) {
+      losses.append(try #require($0.estimate.loss))
+    }
+    var replica = trainer.replica(from: start)
+    for step in result.steps {
+      let before = replica.adapter
+      replica.apply(step)
+      for entry in start.layout.entries {
+        let layer = "layers.\(Int(step.step) % layerCount)."
+        let isNext = entry.name.contains(layer) && entry.name.contains("lora_B")
+        let isMoved = replica.adapter.values[entry.range] != before.values[entry.range]
+        #expect(isMoved == isNext, "\(entry.name)")
+      }
+    }
+    #expect(replica.adapter == result.adapter)
+    let (first, last) = (losses[..<5].reduce(0, +), losses.suffix(5).reduce(0, +))
+    #expect(last < 0.9 * first)
+    settings.blockCount = layerCount + 1
+    #expect(throws: TrainingError.self) { try self.trainer(settings) }
   }
 
   @Test func aPoolHasLimits() throws {

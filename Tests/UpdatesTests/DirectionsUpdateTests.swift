@@ -19,7 +19,8 @@ import Testing
   ) -> WalkRules {
     WalkRules(
       source: source, distribution: distribution, rule: rule,
-      selection: TensorSelection(of: layout) { $0.name.contains("lora_B") }, stepCount: steps,
+      moved: MovedTensors(TensorSelection(of: layout) { $0.name.contains("lora_B") }),
+      stepCount: steps,
       queryCount: queries)
   }
 
@@ -77,7 +78,7 @@ import Testing
     #expect(try read(payload, rules) == walk)
     var replica = ZerothOrderReplica(
       adapter: ParameterVector(zerosOf: layout), directions: Directions(key: key), rule: rule,
-      selection: rules.selection)
+      moved: rules.moved)
     for step in walk.steps { replica.apply(step) }
     let change = rules.change(by: walk, layout: layout)
     #expect(change == replica.adapter && !change.isZero)

@@ -25,7 +25,7 @@ struct UpdateRuleTests {
     _ rule: UpdateRule, selection: TensorSelection? = nil
   ) -> ZerothOrderReplica {
     ZerothOrderReplica(
-      adapter: start, directions: directions, rule: rule, selection: selection)
+      adapter: start, directions: directions, rule: rule, moved: MovedTensors(selection))
   }
 
   private func element(_ query: UInt32, step: UInt32, _ index: Int) -> Float {
@@ -129,6 +129,35 @@ struct UpdateRuleTests {
       #expect(replica.adapter.values[..<150] == start.values[..<150])
       #expect(replica.adapter.values[150...] != start.values[150...])
     }
+  }
+
+  @Test func tensorsInTurnAreMovedEveryOtherStep() {
+    let parts = ["lora_A", "lora_B"].map { part in
+      TensorSelection(of: layout) { $0.name.contains(part) }
+    }
+    let moved = MovedTensors(inTurn: parts)
+    var replica = ZerothOrderReplica(adapter: start, directions: directions, moved: moved)
+    let steps = (4..<9 as Range<UInt32>).map {
+      UpdateRule.sgd.step($0, for: scalars, learningRate: 0.1)
+    }
+    for step in steps {
+      let before = replica.adapter
+      replica.apply(step)
+      let isFirst = step.step % 2 == 0
+      #expect((replica.adapter.values[..<150] != before.values[..<150]) == isFirst)
+      #expect((replica.adapter.values[150...] != before.values[150...]) == !isFirst)
+    }
+    var together = ZerothOrderReplica(adapter: start, directions: directions, moved: moved)
+    together.apply(contentsOf: steps)
+    #expect(together.adapter == replica.adapter)
+    var followed = start
+    let rules = WalkRules(
+      distribution: directions.distribution, rule: .sgd, moved: moved, stepCount: 5, queryCount: 9)
+    let walk = Walk(key: directions.key, steps: steps)
+    #expect(throws: Never.self) {
+      try rules.follow(DirectionsUpdate(walks: [walk]), &followed)
+    }
+    #expect(followed == replica.adapter)
   }
 
   @Test func aDroppedStepChangesNothingWithoutMomentum() {

@@ -41,7 +41,7 @@ private func decodeWalks(_ bytes: [UInt8]) {
     (UpdateRule.sgd, DirectionSource.own), (.adam(), .own), (.sgd, .pool(count: 9)),
   ] {
     let rules = WalkRules(
-      source: source, distribution: .rademacher, rule: rule, selection: nil, stepCount: 4,
+      source: source, distribution: .rademacher, rule: rule, moved: .all, stepCount: 4,
       queryCount: 3)
     guard
       let walk = accepted({
