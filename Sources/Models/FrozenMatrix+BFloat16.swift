@@ -66,7 +66,7 @@ extension FrozenMatrix {
   }
 
   /// The rows of a tile in as many as are packed at a time.
-  private func pieces(of rows: Range<Int>) -> [Range<Int>] {
+  func pieces(of rows: Range<Int>) -> [Range<Int>] {
     stride(from: rows.lowerBound, to: rows.upperBound, by: PackedPanels.pieceLength).map {
       $0..<min(rows.upperBound, $0 + PackedPanels.pieceLength)
     }

@@ -21,8 +21,6 @@ struct FrozenMatrix: Sendable {
 
   /// The rows of each tile, none empty.
   let tiles: [Range<Int>]
-  /// Whether tiles of floats are read where they are stored.
-  let isLent: Bool
   private let parts: [StoredMatrix]
   private let tileElementCount: Int
 
@@ -53,7 +51,6 @@ struct FrozenMatrix: Sendable {
     self.parts = parts
     self.tileElementCount = tileElementCount
     self.arithmetic = arithmetic
-    isLent = parts.count == 1 && parts[0].isStoredAsFloats
     columnCount = parts[0].columnCount
     rowCount = parts.reduce(0) { $0 + $1.rowCount }
     // Of nearly equal size, and whole multiples of some rows but for the last.
@@ -144,18 +141,36 @@ struct FrozenMatrix: Sendable {
     }
   }
 
-  /// Calls `body` with rows as floats: where they are stored, or in `room`.
+  /// Calls `body` with rows as floats: where they are stored if they are together, or in `room`.
   func withFloats(
     of rows: Range<Int>, in room: inout FloatRoom, _ body: (BorrowedMatrix) -> Void
   ) {
     func lend(_ values: UnsafeBufferPointer<Float>) {
       if let tile = BorrowedMatrix(values, columns: columnCount) { body(tile) }
     }
-    guard !isLent else { return parts[0].withStoredFloats(rows: rows, lend) }
+    if let lender = lender(of: rows) {
+      return lender.part.withStoredFloats(rows: lender.rows, lend)
+    }
     room.withRoom(for: rows.count * columnCount) { values in
       expand(rows, into: values)
       lend(UnsafeBufferPointer(values))
     }
+  }
+
+  /// Whether rows are read as floats where they are stored.
+  func isLent(_ rows: Range<Int>) -> Bool { lender(of: rows) != nil }
+
+  /// The part in which all of some rows are stored as floats, and their numbers there.
+  private func lender(of rows: Range<Int>) -> (part: StoredMatrix, rows: Range<Int>)? {
+    var first = 0
+    for part in parts {
+      let here = (rows.lowerBound - first)..<(rows.upperBound - first)
+      if here.lowerBound >= 0 && here.upperBound <= part.rowCount {
+        return part.isStoredAsFloats ? (part, here) : nil
+      }
+      first += part.rowCount
+    }
+    return nil
   }
 
   /// Writes rows as floats to `target`.

@@ -50,12 +50,14 @@ extension FrozenMatrix {
     let tile = tiles.map(\.count).max() ?? 0
     let depth = max(columnCount, tile)
     switch arithmetic {
-    case .float32: return TileRoomExtent(floats: isLent ? 0 : tile * columnCount)
+    case .float32:
+      return TileRoomExtent(floats: tiles.allSatisfy(isLent) ? 0 : tile * columnCount)
     case .bfloat16(nil):
       return TileRoomExtent(floats: tile * columnCount, rounded: count * depth)
     case .bfloat16:
       return TileRoomExtent(
-        floats: isLent ? 0 : PackedPanels.pieceLength * columnCount,
+        floats: tiles.flatMap(pieces).allSatisfy(isLent)
+          ? 0 : PackedPanels.pieceLength * columnCount,
         rows: PackedRows.elementCount(rows: count, depth: depth),
         panels: max(
           PackedPanels.elementCount(depth: columnCount, columns: tile),

@@ -79,7 +79,7 @@ public struct StepBenchmark: Sendable {
     public var tokensPerProcessorSecond: Double
     /// Operations of matrix products for each nanosecond of processor time, at the median.
     public var gigaflopsPerSecond: Double
-    /// The same in one large product of floats on this machine: what is there to be had.
+    /// The same in one large product of that kind on this machine: what is there to be had.
     public var gigaflopsPerSecondOfOneProduct: Double
     /// The most memory that the process ever had resident, in bytes; the model's is a part of it.
     public var peakResidentBytes: Int
@@ -213,7 +213,7 @@ public struct StepBenchmark: Sendable {
       processorSecondsMinimum: seconds[0],
       tokensPerProcessorSecond: Double(size.batch * size.sequence) / median,
       gigaflopsPerSecond: operations / median / 1e9,
-      gigaflopsPerSecondOfOneProduct: speedOfOneProduct(),
+      gigaflopsPerSecondOfOneProduct: speedOfOneProduct(in: model.base.arithmetic),
       peakResidentBytes: memory.peakResidentBytes, plannedBytes: plan.byteCount,
       recomputedBlocks: plan.recomputedBlockCount, adaptersAtOnce: plan.adapterCount, loss: loss)
   }
@@ -243,15 +243,41 @@ public struct StepBenchmark: Sendable {
   }
 }
 
-/// Operations of a square matrix product for each nanosecond of processor time: the best of some.
-private func speedOfOneProduct() -> Double {
+/// Operations of a square matrix product for each nanosecond of processor time, by what multiplies
+/// frozen weights: the best of some.
+private func speedOfOneProduct(in arithmetic: ProductArithmetic) -> Double {
   let width = 1024
   let square = Matrix([Float](repeating: 0.5, count: width * width), rows: width, columns: width)
-  var product = Matrix(rows: width, columns: width)
+  let multiply = product(of: square, in: arithmetic)
+  var result = Matrix(rows: width, columns: width)
   let seconds = (0..<5).map { _ in
     let begin = processorSeconds()
-    Kernels.multiply(square, transposed: square, into: &product)
+    multiply(&result)
     return processorSeconds() - begin
   }
   return 2 * Double(width * width * width) / (seconds.min() ?? .infinity) / 1e9
+}
+
+/// What multiplies a matrix with its transpose; what a unit reads is packed before.
+private func product(
+  of matrix: Matrix, in arithmetic: ProductArithmetic
+) -> (_ result: inout Matrix) -> Void {
+  guard case .bfloat16(let unit?) = arithmetic else {
+    return { Kernels.multiply(matrix, transposed: matrix, into: &$0) }
+  }
+  var rows = PackedRows()
+  rows.pack(matrix)
+  var panels = PackedPanels()
+  let depth = matrix.columnCount
+  panels.resize(depth: depth, columns: matrix.rowCount)
+  matrix.values.withUnsafeBufferPointer { values in
+    for first in stride(from: 0, to: matrix.rowCount, by: PackedPanels.pieceLength) {
+      let end = min(matrix.rowCount, first + PackedPanels.pieceLength)
+      let piece = UnsafeBufferPointer(rebasing: values[(first * depth)..<(end * depth)])
+      if let piece = BorrowedMatrix(piece, columns: depth) {
+        panels.pack(columns: piece, from: first)
+      }
+    }
+  }
+  return { [rows, panels] in Kernels.multiply(rows, panels, by: unit, into: &$0) }
 }

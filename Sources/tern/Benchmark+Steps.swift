@@ -67,7 +67,7 @@ extension Benchmark {
         \(fixed(report.processorSecondsMinimum, 3)) s at best, \
         \(fixed(report.tokensPerProcessorSecond, 0)) tokens a second
         arithmetic   \(fixed(report.gigaflopsPerSecond, 1)) GFLOP/s in \(report.compute); one large \
-        product of floats on this machine has \(fixed(report.gigaflopsPerSecondOfOneProduct, 1))
+        product of that kind has \(fixed(report.gigaflopsPerSecondOfOneProduct, 1))
         memory       \(byteText(report.peakResidentBytes)) resident at most, \
         \(byteText(report.plannedBytes)) planned, \(report.recomputedBlocks) blocks computed twice, \
         adapters at once: \(report.adaptersAtOnce)

@@ -57,6 +57,10 @@ TERN_INLINE void load_part(size_t count, const float *from, bits16 *to) {
   }
 }
 
+// Weights come from memory along many rows at once, more than processors foresee: they are asked for
+// so many floats before they are needed.
+enum { AHEAD = 64 };
+
 // Rows become columns: in four rounds, each of which puts the rows of both halves in turn.
 TERN_INLINE void transpose(bits16 rows[TILE]) {
 #pragma clang loop unroll(full)
@@ -80,6 +84,8 @@ TERN_DISPATCHED void tern_bf16_pack_panel(
     bits16 rows[TILE] = {{0}};
     for (size_t column = 0; column < columns; column++) {
       const float *from = w + column * depth + start;
+      __builtin_prefetch(from + AHEAD);
+      __builtin_prefetch(from + AHEAD + TILE);
       bits16 low, high;
       load_part(width, from, &low);
       load_part(width > TILE ? width - TILE : 0, from + TILE, &high);
@@ -102,6 +108,8 @@ TERN_DISPATCHED void tern_bf16_pack_step(
     bits16 rows[STEP / 2] = {{0}};
     for (size_t i = 0; i < depth; i += 2) {
       const float *from = w + i * columns + first;
+      __builtin_prefetch(from + AHEAD);
+      __builtin_prefetch(from + columns + AHEAD);
       bits16 above, below;
       load_part(width, from, &above);
       load_part(i + 1 < depth ? width : 0, from + columns, &below);
@@ -135,6 +143,7 @@ void tern_bf16_multiply(
   // Panels stay in the first cache while all rows pass.
   for (size_t panel = 0; panel < panels; panel += 2)
     for (size_t row_tile = 0; row_tile < row_tiles; row_tile += 2) {
+      block.row_tiles = row_tile + 1 < row_tiles ? 2 : 1;
       for (size_t i = 0; i < 2; i++)
         for (size_t j = 0; j < 2; j++) {
           // Beyond the last tile, it is computed once more, aside.

@@ -39,22 +39,46 @@ TERN_DISPATCHED static void compute_plain(
 #define TERN_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")))
 #define TERN_AMX __attribute__((target("amx-tile,amx-bf16")))
 
-TERN_AVX512 static void compute_avx512(
-    size_t steps, int adding, const uint16_t *a, const uint16_t *b, float *y, size_t stride) {
-  __m512 sums[TILE];
-  for (size_t row = 0; row < TILE; row++)
-    sums[row] = adding ? _mm512_loadu_ps(y + row * stride) : _mm512_setzero_ps();
-  for (size_t step = 0; step < steps; step++, a += TILE_VALUES, b += TILE_VALUES)
-    for (size_t pair = 0; pair < STEP / 2; pair++) {
-      __m512bh right = (__m512bh)_mm512_loadu_si512(b + pair * TILE * 2);
+// Some rows of a tile by two panels: sixteen sums, so that each is ready again when its turn comes,
+// and a value that was read serves both panels.
+enum { GROUP = 8 };
+
+TERN_AVX512 static void compute_group(
+    size_t steps, int adding, const uint16_t *a, const uint16_t *const b[2], float *const y[2],
+    const size_t stride[2]) {
+  __m512 left[GROUP], right[GROUP];
+  for (size_t row = 0; row < GROUP; row++) {
+    left[row] = adding ? _mm512_loadu_ps(y[0] + row * stride[0]) : _mm512_setzero_ps();
+    right[row] = adding ? _mm512_loadu_ps(y[1] + row * stride[1]) : _mm512_setzero_ps();
+  }
+  const uint16_t *b0 = b[0], *b1 = b[1];
+  for (size_t step = 0; step < steps; step++, a += TILE_VALUES)
+    for (size_t pair = 0; pair < STEP / 2; pair++, b0 += 2 * TILE, b1 += 2 * TILE) {
+      __m512bh weights0 = (__m512bh)_mm512_loadu_si512(b0);
+      __m512bh weights1 = (__m512bh)_mm512_loadu_si512(b1);
 #pragma clang loop unroll(full)
-      for (size_t row = 0; row < TILE; row++) {
-        int32_t left;
-        memcpy(&left, a + row * STEP + pair * 2, sizeof left);
-        sums[row] = _mm512_dpbf16_ps(sums[row], (__m512bh)_mm512_set1_epi32(left), right);
+      for (size_t row = 0; row < GROUP; row++) {
+        int32_t values;
+        memcpy(&values, a + row * STEP + pair * 2, sizeof values);
+        __m512bh x = (__m512bh)_mm512_set1_epi32(values);
+        left[row] = _mm512_dpbf16_ps(left[row], x, weights0);
+        right[row] = _mm512_dpbf16_ps(right[row], x, weights1);
       }
     }
-  for (size_t row = 0; row < TILE; row++) _mm512_storeu_ps(y + row * stride, sums[row]);
+  for (size_t row = 0; row < GROUP; row++) {
+    _mm512_storeu_ps(y[0] + row * stride[0], left[row]);
+    _mm512_storeu_ps(y[1] + row * stride[1], right[row]);
+  }
+}
+
+static void compute_avx512(const struct tern_bf16_block *block) {
+  for (size_t i = 0; i < block->row_tiles; i++)
+    for (size_t row = 0; row < TILE; row += GROUP) {
+      const size_t *stride = block->stride[i];
+      float *y[2] = {block->y[i][0] + row * stride[0], block->y[i][1] + row * stride[1]};
+      compute_group(
+          block->steps, block->adding, block->a[i] + row * STEP, block->b, y, stride);
+    }
 }
 
 // Tiles 0 to 3 hold the block's sums, 4 and 5 its left operands, 6 and 7 its right ones: all of
@@ -157,21 +181,16 @@ void tern_bf16_compute(enum tern_bf16_unit unit, const struct tern_bf16_block *b
     compute_amx(block);
     return;
   }
+  if (unit == TERN_BF16_AVX512) {
+    compute_avx512(block);
+    return;
+  }
 #endif
-  for (size_t i = 0; i < 2; i++)
-    for (size_t j = 0; j < 2; j++) {
-#if defined(__x86_64__)
-      if (unit == TERN_BF16_AVX512) {
-        compute_avx512(
-            block->steps, block->adding, block->a[i], block->b[j], block->y[i][j],
-            block->stride[i][j]);
-        continue;
-      }
-#endif
+  for (size_t i = 0; i < block->row_tiles; i++)
+    for (size_t j = 0; j < 2; j++)
       compute_plain(
           block->steps, block->adding, block->a[i], block->b[j], block->y[i][j],
           block->stride[i][j]);
-    }
 }
 
 int tern_bf16_is_right(enum tern_bf16_unit unit) {
