@@ -16,9 +16,12 @@ public struct DemoSite: Sendable {
 
   /// Makes the files in `folder`, which must not exist yet.
   ///
-  /// - Parameter workerCount: nil for as many as the method's settings were found with.
+  /// - Parameters:
+  ///   - workerCount: nil for as many as the method's settings were found with.
+  ///   - overrides: what will be put into the run file: what it does not take is refused here.
   public init(
-    folder: String, model: String, wordnet: String, method: TrainingMethod, workerCount: Int? = nil
+    folder: String, model: String, wordnet: String, method: TrainingMethod, workerCount: Int? = nil,
+    overrides: [String] = []
   ) throws {
     guard !FileManager.default.fileExists(atPath: folder) else {
       throw InputError("\(folder) exists already; remove it or choose another --folder")
@@ -29,6 +32,10 @@ public struct DemoSite: Sendable {
     self.folder = folder
     self.workerCount = workerCount ?? method.usualWorkerCount
     runFile = "\(folder)/run.yaml"
+    let text = runFileText(
+      model: URL(filePath: model).standardizedFileURL.path, method: method,
+      workerCount: self.workerCount)
+    _ = try RunFile(yaml: text, path: runFile, folder: folder, overrides: overrides)
     let task = try TopicTask(
       WordNet(path: wordnet), trainingCount: 3000, workerCount: self.workerCount, alpha: 0.5,
       seed: Seed(2))
@@ -37,10 +44,7 @@ public struct DemoSite: Sendable {
     _ = try task.write(to: "\(folder)/data")
     try CertificateAuthority.create(
       in: "\(folder)/certificates", names: ["localhost", "127.0.0.1"])
-    try runFileText(
-      model: URL(filePath: model).standardizedFileURL.path, method: method,
-      workerCount: self.workerCount
-    ).write(toFile: runFile, atomically: true, encoding: .utf8)
+    try text.write(toFile: runFile, atomically: true, encoding: .utf8)
   }
 
   /// Prints what the run came to.

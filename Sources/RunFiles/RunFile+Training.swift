@@ -7,8 +7,8 @@ internal import Updates
 extension Section {
   /// The section `training`, whose keys depend on its method.
   func training() throws(RunFileError) -> TrainingPlan {
-    let any = try section(
-      "training", known: ["method"] + gradientKeys + zerothOrderKeys + mixedKeys)
+    let others = (zerothOrderKeys + mixedKeys).filter { !gradientKeys.contains($0) }
+    let any = try section("training", known: ["method"] + gradientKeys + others)
     switch try any.choice("method", .gradient, from: methods) {
     case .gradient:
       let section = try section("training", known: ["method"] + gradientKeys)

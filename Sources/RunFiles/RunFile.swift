@@ -67,7 +67,10 @@ public struct RunFile: Sendable {
     try self.init(yaml: text, path: path, folder: folder, overrides: overrides)
   }
 
-  init(
+  /// Reads the text of a file, which is named `path` in errors and whose paths begin in `folder`.
+  ///
+  /// - Throws: `RunFileError`, in one line.
+  public init(
     yaml: String, path: String, folder: String, overrides: [String] = []
   ) throws(RunFileError) {
     var root: Node

@@ -45,7 +45,8 @@ struct Demo: AsyncParsableCommand {
   func run() async throws {
     try await reportingErrors {
       let site = try DemoSite(
-        folder: folder, model: model, wordnet: wordnet, method: method, workerCount: workers)
+        folder: folder, model: model, wordnet: wordnet, method: method, workerCount: workers,
+        overrides: overrides)
       print(
         "prepared \(folder): certificates, data of \(site.workerCount) workers, held-out data, "
           + "run file")

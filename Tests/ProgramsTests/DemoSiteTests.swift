@@ -61,4 +61,15 @@ import Training
       #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
     }
   }
+
+  @Test func aKeyThatTheRunFileDoesNotTakeLeavesNothingBehind() throws {
+    try withDefinitions { wordnet, folder in
+      #expect(throws: RunFileError.self) {
+        try DemoSite(
+          folder: folder, model: wordnet, wordnet: wordnet, method: .gradient,
+          overrides: ["training.compute=f32"])
+      }
+      #expect(!FileManager.default.fileExists(atPath: folder))
+    }
+  }
 }

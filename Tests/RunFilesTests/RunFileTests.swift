@@ -148,6 +148,11 @@ import Updates
     #expect(
       complaint(Self.least + "training: {local-stesp: 3}\n")
         .contains("did you mean 'training.local-steps'?"))
+    let known =
+      complaint(Self.least + "training: {zzzzzzzz: 1}\n")
+      .split(separator: ": ").last.map { $0.split(separator: ", ") } ?? []
+    #expect(known.contains("warmup") && known.contains("queries"))
+    #expect(Set(known).count == known.count, "\(known)")
     #expect(complaint(Self.least + "zzzzzzzz: 1\n").contains("known there: run, seed, model"))
     #expect(complaint(Self.least + "workers: [{nam: a}]\n").contains("'workers.0.name'?"))
   }
