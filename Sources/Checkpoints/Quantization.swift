@@ -10,6 +10,12 @@ public enum Quantization: String, Codable, CaseIterable, Sendable {
   case nf4
   /// Eight bits, relative to the largest magnitude of each row.
   case int8
+  /// Sixteen bits: bfloat16, of what is stored in 32; the rest stays as it is. What multiplies bfloat16
+  /// makes the same products of it.
+  case bf16
+
+  /// Whether it makes something else of values of a type.
+  func changes(_ type: ElementType) -> Bool { self != .bf16 || type == .float32 }
 }
 
 /// A matrix in fewer bits, in memory.
@@ -17,6 +23,7 @@ struct QuantizedMatrix: Sendable {
   private enum Storage: Sendable {
     case nf4(codes: [UInt8], scales: QuantizedScales)
     case int8(codes: [Int8], largest: [Float])
+    case bf16([UInt16])
   }
 
   private let storage: Storage
@@ -27,6 +34,7 @@ struct QuantizedMatrix: Sendable {
     switch storage {
     case .nf4(let codes, let scales): codes.count + scales.byteCount
     case .int8(let codes, let largest): codes.count + largest.count * MemoryLayout<Float>.size
+    case .bf16(let values): values.count * MemoryLayout<UInt16>.size
     }
   }
 
@@ -78,6 +86,16 @@ struct QuantizedMatrix: Sendable {
         }
       }
       storage = .int8(codes: codes, largest: largest)
+    case .bf16:
+      var halves = [UInt16](repeating: 0, count: rows * columns)
+      forEachPiece { piece, values in
+        halves.withUnsafeMutableBufferPointer { halves in
+          guard let halves = halves.baseAddress else { return }
+          tern_quantize_bf16(
+            piece.count * columns, values, halves + piece.lowerBound * columns)
+        }
+      }
+      storage = .bf16(halves)
     }
   }
 
@@ -100,6 +118,12 @@ struct QuantizedMatrix: Sendable {
             rows.count, columnCount, codes + rows.lowerBound * columnCount,
             largest + rows.lowerBound, target)
         }
+      }
+    case .bf16(let values):
+      values.withUnsafeBufferPointer { values in
+        guard let values = values.baseAddress else { return }
+        tern_expand_bf16(
+          rows.count * columnCount, values + rows.lowerBound * columnCount, target)
       }
     }
   }

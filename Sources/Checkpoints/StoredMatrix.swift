@@ -34,8 +34,11 @@ public struct StoredMatrix: Sendable {
     rowCount = tensor.info.shape[0]
     columnCount = tensor.info.shape[1]
     try tensor.check(named: name)
-    storage =
-      quantization.map { .quantized(QuantizedMatrix(tensor, as: $0)) } ?? .mapped(tensor)
+    if let quantization, quantization.changes(tensor.info.type) {
+      storage = .quantized(QuantizedMatrix(tensor, as: quantization))
+    } else {
+      storage = .mapped(tensor)
+    }
   }
 
   /// Whether it is mapped as it is stored.

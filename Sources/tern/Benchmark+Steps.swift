@@ -27,7 +27,7 @@ extension Benchmark {
     @Option(help: "The precision in which weights are multiplied; by default what is fastest here.")
     var compute: ComputeMode?
 
-    @Option(help: "Make fewer bits of the weights of linear layers: nf4 or int8.")
+    @Option(help: "Make fewer bits of the weights of linear layers: nf4, int8 or bf16.")
     var quantize: Quantization?
 
     @Option(help: "How many steps are measured.")

@@ -31,7 +31,7 @@ struct Evaluate: AsyncParsableCommand {
   @Option(help: "The precision in which weights are multiplied.")
   var compute = ComputeMode.f32
 
-  @Option(help: "Make fewer bits of the weights of linear layers: nf4 or int8.")
+  @Option(help: "Make fewer bits of the weights of linear layers: nf4, int8 or bf16.")
   var quantize: Quantization?
 
   @Option(help: "text or json.")

@@ -160,7 +160,9 @@ import Updates
   @Test(arguments: [
     ("seed: -1", "'seed' is '-1'"),
     ("compute: f16", "'compute' is 'f16' in the run file; expected auto or bf16 or f32"),
-    ("quantize: int4", "'quantize' is 'int4' in the run file; expected none or nf4 or int8"),
+    (
+      "quantize: int4", "'quantize' is 'int4' in the run file; expected none or nf4 or int8 or bf16"
+    ),
     ("memory: 600", "'memory' is '600' in the run file; expected a size such as 600MB"),
     ("adapter: {rank: many}", "'adapter.rank' is 'many'"),
     ("adapter: {targets: [q_prog]}", "'adapter.targets' is 'q_prog'"),

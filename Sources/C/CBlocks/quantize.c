@@ -99,3 +99,12 @@ TERN_DISPATCHED void tern_expand_int8(
     for (size_t i = 0; i < width; i++) target[i] = (float)codes[i] * scale;
   }
 }
+
+TERN_DISPATCHED void tern_quantize_bf16(size_t count, const float *x, uint16_t *target) {
+  for (size_t i = 0; i < count; i++) {
+    uint32_t bits;
+    memcpy(&bits, x + i, sizeof bits);
+    const uint32_t nearest = (bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16;
+    target[i] = (uint16_t)((nearest & 0x7FFFu) == 0x7F80u ? nearest - 1 : nearest);
+  }
+}

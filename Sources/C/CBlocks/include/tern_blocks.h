@@ -54,6 +54,9 @@ void tern_quantize_int8(
 void tern_expand_int8(
     size_t rows, size_t width, const int8_t *codes, const float *largest, float *target);
 
+/// The nearest bfloat16 of finite values, ties to even; the largest stay finite.
+void tern_quantize_bf16(size_t count, const float *x, uint16_t *target);
+
 /// The index of the first value that is infinite or not a number, or `count`.
 size_t tern_first_not_finite(size_t count, const float *values);
 
