@@ -35,11 +35,16 @@ final class FaultyProxy: Sendable {
 
   let port: Int
   private let listener: Int32
+  private let latency: Duration
   private let target: @Sendable () -> Int
   private let state = Mutex(State())
 
   /// A proxy for the port that `target` tells at the time of a connection.
-  init(target: @escaping @Sendable () -> Int) throws {
+  ///
+  /// - Parameter latency: how much later every piece comes, in both directions, from the first on: what
+  ///   goes through it takes that long on any machine.
+  init(latency: Duration = .zero, target: @escaping @Sendable () -> Int) throws {
+    self.latency = latency
     self.target = target
     (listener, port) = try listeningSocket()
     Thread.detachNewThread { [self] in accept() }
@@ -79,7 +84,7 @@ final class FaultyProxy: Sendable {
       return
     }
     var link = ProxiedLink(
-      client: client, server: server,
+      client: client, server: server, latency: latency,
       echo: isDuplicated ? connectedSocket(port: target()) : nil)
     defer { link.closeAll() }
     while !state.withLock({ $0.isOver }) {

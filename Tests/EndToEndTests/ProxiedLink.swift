@@ -25,9 +25,10 @@ struct ProxiedLink {
   private var isReset = false
 
   /// A link between two connected sockets; what the client says goes to `echo`, too.
-  init(client: Int32, server: Int32, echo: Int32?) {
-    up = Direction(source: client, drains: [server] + (echo.map { [$0] } ?? []))
-    down = Direction(source: server, drains: [client])
+  init(client: Int32, server: Int32, latency: Duration, echo: Int32?) {
+    up = Direction(
+      source: client, drains: [server] + (echo.map { [$0] } ?? []), delay: latency)
+    down = Direction(source: server, drains: [client], delay: latency)
     self.echo = echo
   }
 

@@ -165,8 +165,8 @@ final class Site {
   }
 
   /// A proxy for the coordinator, wherever it listens.
-  func makeProxy() throws -> FaultyProxy {
-    let proxy = try FaultyProxy { [folder] in Self.port(in: folder) ?? 0 }
+  func makeProxy(latency: Duration = .zero) throws -> FaultyProxy {
+    let proxy = try FaultyProxy(latency: latency) { [folder] in Self.port(in: folder) ?? 0 }
     proxies.append(proxy)
     return proxy
   }

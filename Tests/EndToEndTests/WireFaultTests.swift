@@ -35,7 +35,8 @@ struct WireFaultTests {
     let site = try Site(versions: 100, localSteps: 6, heartbeat: 400)
     let undisturbed = try site.undisturbedAdapter()
     let coordinator = try await site.startCoordinator()
-    let proxy = try site.makeProxy()
+    // Versions take that long at least, so that the run outlasts all faults on any machine.
+    let proxy = try site.makeProxy(latency: .milliseconds(20))
     let workers = try Site.workers.map {
       try site.startWorker($0, port: $0 == "worker-2" ? proxy.port : nil)
     }
