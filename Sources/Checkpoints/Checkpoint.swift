@@ -76,6 +76,25 @@ public struct Checkpoint: Sendable {
     try StoredMatrix(tensor(name), named: name, quantization: quantization)
   }
 
+  /// What a tensor of two extents loses in fewer bits: its values less those that are kept, row-major.
+  ///
+  /// - Precondition: the tensor has two extents.
+  /// - Throws: `missing`, `notFinite`.
+  public func loss(
+    of name: String, in quantization: Quantization
+  ) throws(CheckpointError) -> [Float] {
+    let kept = try matrix(name, quantization: quantization)
+    let tensor = try tensor(name)
+    var lost = try tensor.floats(named: name)
+    tensor.releasePages()
+    var room = [Float](repeating: 0, count: kept.columnCount)
+    for row in 0..<kept.rowCount {
+      room.withUnsafeMutableBufferPointer { kept.expand(rows: row..<(row + 1), into: $0) }
+      for (column, value) in room.enumerated() { lost[row * kept.columnCount + column] -= value }
+    }
+    return lost
+  }
+
   /// What the tokenizer is made from.
   ///
   /// - Throws: `missing` if there is no `tokenizer.json` or no vocabulary.

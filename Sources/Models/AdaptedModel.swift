@@ -19,20 +19,19 @@ public struct AdaptedModel: Sendable {
 
   /// A base with an adapter to be learned.
   ///
-  /// With factors `.b`, every A is made from the seed and stays.
+  /// With factors `.b`, every A is what it begins with and stays.
   ///
-  /// - Precondition: the targets are layers of the model.
-  public init(base: DecoderModel, lora: LoRAConfiguration) {
+  /// - Parameter loftQ: what A and B begin with; nil for zero, and A from the seed.
+  /// - Precondition: the targets are layers of the model, and `loftQ` was made for them.
+  public init(base: DecoderModel, lora: LoRAConfiguration, loftQ: LoftQ? = nil) {
     let modules = lora.modules(of: base.configuration)
-    let placed = PlacedModule.place(modules) {
-      lora.factors == .b ? $0.initialA(seed: lora.seed) : nil
-    }
+    let initial = { loftQ?[$0].a ?? $0.initialA(seed: lora.seed) }
+    let placed = PlacedModule.place(modules) { lora.factors == .b ? initial($0) : nil }
     let layout = ParameterLayout(modules.flatMap { $0.tensors(lora.factors) })
     var start = ParameterVector(zerosOf: layout)
     for placed in placed {
-      guard let offset = placed.aOffset else { continue }
-      let a = placed.module.initialA(seed: lora.seed)
-      start.values.replaceSubrange(offset..<(offset + a.count), with: a)
+      if let offset = placed.aOffset { start.put(initial(placed.module), at: offset) }
+      if let loftQ { start.put(loftQ[placed.module].b, at: placed.bOffset) }
     }
     self.init(base: base, modules: placed, start: start)
   }
@@ -154,5 +153,11 @@ public struct AdaptedModel: Sendable {
   private func mean(_ scores: [TargetScore], over count: Int? = nil) -> Double {
     precondition(!scores.isEmpty, "the loss of a batch without targets")
     return -scores.reduce(0) { $0 + $1.logProbability } / Double(count ?? scores.count)
+  }
+}
+
+extension ParameterVector {
+  fileprivate mutating func put(_ values: [Float], at offset: Int) {
+    self.values.replaceSubrange(offset..<(offset + values.count), with: values)
   }
 }

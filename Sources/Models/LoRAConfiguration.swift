@@ -13,6 +13,12 @@ public struct LoRAConfiguration: Hashable, Codable, Sendable {
     case both
   }
 
+  /// What adapters can begin with.
+  public enum Start: String, Codable, CaseIterable, Sendable {
+    /// What the weights lost in fewer bits, as nearly as the rank allows (`LoftQ`).
+    case loftQ = "loftq"
+  }
+
   /// The rank of every product B A.
   public let rank: Int
   /// What products are scaled with, times the rank.
@@ -23,13 +29,15 @@ public struct LoRAConfiguration: Hashable, Codable, Sendable {
   public let factors: Factors
   /// Where A comes from.
   public let seed: UInt64
+  /// What the adapter begins with; nil for B = 0 and A from the seed, with which the model is as it was.
+  public let start: Start?
 
   /// A configuration; `targets` are put into canonical order.
   ///
   /// - Precondition: the rank is positive, alpha is finite, and there is a target.
   public init(
     rank: Int, alpha: Float, targets: [Projection] = Projection.allCases,
-    factors: Factors = .b, seed: UInt64
+    factors: Factors = .b, start: Start? = nil, seed: UInt64
   ) {
     precondition(rank > 0 && alpha.isFinite, "LoRA of rank \(rank) and alpha \(alpha)")
     precondition(!targets.isEmpty, "LoRA on no projection")
@@ -38,6 +46,7 @@ public struct LoRAConfiguration: Hashable, Codable, Sendable {
     self.targets = Projection.allCases.filter(targets.contains)
     self.factors = factors
     self.seed = seed
+    self.start = start
   }
 
   /// What the product B A is multiplied with.

@@ -50,7 +50,8 @@ public struct LoadedModel: Sendable {
     try plan.adapter.check(base.configuration)
     let base = try base(quantized: plan.quantization)
     let model = AdaptedModel(
-      base: base.computing(in: plan.arithmetic), lora: plan.adapter)
+      base: base.computing(in: plan.arithmetic), lora: plan.adapter,
+      loftQ: try loftQ(of: plan.adapter, plan.quantization))
     try plan.training.zerothOrder?.check(for: model.layout)
     return model
   }
@@ -69,6 +70,15 @@ public struct LoadedModel: Sendable {
   public func base(quantized quantization: Quantization?) throws -> DecoderModel {
     guard let quantization else { return base }
     return try quantized.base(of: checkpoint, quantization)
+  }
+
+  /// What an adapter begins with that makes good what weights lost in fewer bits, made once for the
+  /// process; nil for one that begins with zero, as it does where nothing was lost.
+  private func loftQ(
+    of adapter: LoRAConfiguration, _ quantization: Quantization?
+  ) throws -> LoftQ? {
+    guard adapter.start == .loftQ, let quantization else { return nil }
+    return try quantized.loftQ(of: checkpoint, adapter, quantization)
   }
 
   /// Writes an adapter as a PEFT folder that names this base.
@@ -97,9 +107,15 @@ extension RunPlan {
   public var arithmetic: ProductArithmetic { ProductArithmetic(compute ?? training.precision) }
 }
 
-/// Bases in fewer bits, each made when it is first asked for.
+/// Bases in fewer bits, and what adapters of them begin with, each made when it is first asked for.
 private final class QuantizedBases: Sendable {
+  private struct Adapted: Hashable {
+    let adapter: LoRAConfiguration
+    let quantization: Quantization
+  }
+
   private let made = Mutex([Quantization: DecoderModel]())
+  private let starts = Mutex([Adapted: LoftQ]())
 
   func base(of checkpoint: Checkpoint, _ quantization: Quantization) throws -> DecoderModel {
     try made.withLock { made in
@@ -107,6 +123,18 @@ private final class QuantizedBases: Sendable {
       let base = try DecoderModel(checkpoint, quantization: quantization)
       made[quantization] = base
       return base
+    }
+  }
+
+  func loftQ(
+    of checkpoint: Checkpoint, _ adapter: LoRAConfiguration, _ quantization: Quantization
+  ) throws -> LoftQ {
+    try starts.withLock { starts in
+      let key = Adapted(adapter: adapter, quantization: quantization)
+      if let start = starts[key] { return start }
+      let start = try LoftQ(of: checkpoint, adapter, quantization)
+      starts[key] = start
+      return start
     }
   }
 }

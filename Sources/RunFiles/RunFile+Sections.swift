@@ -17,16 +17,24 @@ extension Section {
     let seed = UInt64(try integer("seed", 0, in: 0...Int.max))
     let training = try training()
     try check(training)
+    let (adapter, quantization) = (try adapter(seed: seed), try quantization())
+    if let start = adapter.start, quantization != .nf4, quantization != .int8 {
+      throw .badValue(
+        key: "adapter.init", value: start.rawValue,
+        expected: "zero without 'quantize: nf4' or 'quantize: int8', whose loss it makes good")
+    }
     return RunPlan(
-      run: run, seed: seed, adapter: try adapter(seed: seed), data: try data(),
+      run: run, seed: seed, adapter: adapter, data: try data(),
       training: training, updates: try updates(for: training),
       rounds: try rounds(bySteps: training.isBySteps),
       compute: try choice(
         "compute", nil, from: [("auto", nil)] + ComputeMode.allCases.map { ($0.rawValue, $0) }),
-      quantization: try choice(
-        "quantize", nil,
-        from: [("none", nil)] + Quantization.allCases.map { ($0.rawValue, $0) }),
-      workerMemory: try byteCount("memory"))
+      quantization: quantization, workerMemory: try byteCount("memory"))
+  }
+
+  private func quantization() throws(RunFileError) -> Quantization? {
+    try choice(
+      "quantize", nil, from: [("none", nil)] + Quantization.allCases.map { ($0.rawValue, $0) })
   }
 
   /// Refuses what has no meaning where losses travel, or where only some workers learn by them.
@@ -44,7 +52,7 @@ extension Section {
   }
 
   private func adapter(seed: UInt64) throws(RunFileError) -> LoRAConfiguration {
-    let section = try section("adapter", known: ["rank", "alpha", "targets", "factors"])
+    let section = try section("adapter", known: ["rank", "alpha", "targets", "factors", "init"])
     let rank = try section.integer("rank", 8, in: 1...1024)
     var targets: [Projection] = []
     for name in try section.strings("targets") ?? Projection.allCases.map(\.rawValue) {
@@ -65,6 +73,9 @@ extension Section {
       rank: rank, alpha: Float(try section.number("alpha", Double(2 * rank), in: 1e-6...1e6)),
       targets: targets,
       factors: try section.choice("factors", .b, from: [("b", .b), ("both", .both)]),
+      start: try section.choice(
+        "init", nil,
+        from: [("zero", nil)] + LoRAConfiguration.Start.allCases.map { ($0.rawValue, $0) }),
       seed: Seed(seed).derived("adapter").value)
   }
 

@@ -29,6 +29,8 @@ struct LoRAConfigurationTests {
     #expect(try JSONDecoder().decode(LoRAConfiguration.self, from: data) == lora)
     let text = String(decoding: data, as: UTF8.self)
     #expect(text.contains(#""k_proj","up_proj""#) && text.contains(#""factors":"b""#))
+    // Plans that were stored before it could begin with anything else have no such key.
+    #expect(!text.contains("start"))
   }
 
   @Test func layoutIsByBlockThenProjectionWithABeforeB() {

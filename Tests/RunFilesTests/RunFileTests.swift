@@ -215,6 +215,19 @@ import Updates
       complaint(Self.least + "workers: [{name: a, data: x}]\n", overrides: [text]) != "nothing")
   }
 
+  @Test func anAdapterBeginsWithWhatFewerBitsLost() throws {
+    #expect(try read(Self.least + "adapter: {init: zero}\n").plan.adapter.start == nil)
+    for bits in ["nf4", "int8"] {
+      let text = Self.least + "quantize: \(bits)\nadapter: {init: loftq}\n"
+      #expect(try read(text).plan.adapter.start == .loftQ)
+    }
+    for rest in ["", "quantize: bf16\n"] {
+      let complaint = complaint(Self.least + rest + "adapter: {init: loftq}\n")
+      #expect(complaint.contains("'adapter.init' is 'loftq'"), "\(complaint)")
+      #expect(complaint.contains("'quantize: nf4'"), "\(complaint)")
+    }
+  }
+
   @Test func thePlanIsTheSameWhereverTheFileLies() throws {
     let here = try RunFile(yaml: Self.least, path: "a", folder: "/a")
     let there = try RunFile(

@@ -47,6 +47,11 @@ void tern_gather_add_rows(
 void tern_scatter_rows(
     size_t count, size_t width, const int32_t *indices, const float *x, float *y);
 
+/// y = x w for x of `rows` rows and `depth` columns and w of `columns` columns, each sum in the order of
+/// its terms: the same bits from every processor, which no BLAS promises.
+void tern_ordered_product(
+    size_t rows, size_t depth, size_t columns, const float *x, const float *w, float *y);
+
 /// out[i] = the dot product of row i of x and row i of y.
 void tern_row_dots(size_t rows, size_t width, const float *x, const float *y, float *out);
 
