@@ -19,7 +19,7 @@ extension AdaptedModel {
     base.finalNorm.forward(
       stream_RC, statistics: &scratch.headStatistics, into: &scratch.normed_TC)
     if weight != nil { scratch.dNormed_TC.resize(rows: stream_RC.rowCount) }
-    let none = TargetScore(logProbability: 0, isLikeliest: false)
+    let none = TargetScore(token: 0, logProbability: 0, likeliest: -1)
     var scores = [TargetScore](repeating: none, count: batch.predictions.count)
     var predictions = batch.predictions[...]
     for (rows, parts) in Self.logitRows(of: stream_RC.rowCount, partCount: partCount) {
@@ -72,10 +72,15 @@ extension AdaptedModel {
   ) {
     let normalizer = Kernels.logSumExp(of: logits_RV, row: row)
     let (start, logarithm) = (row * logits_RV.stride, normalizer.value)
+    var likeliest: Int32?
     for prediction in predictions {
       let logit = logits_RV.values[start + Int(prediction.token)]
+      if logit != normalizer.maximum, likeliest == nil {
+        likeliest = Int32(Kernels.index(of: normalizer.maximum, in: logits_RV, row: row) ?? -1)
+      }
       scores[prediction.index] = TargetScore(
-        logProbability: Double(logit) - logarithm, isLikeliest: logit == normalizer.maximum)
+        token: prediction.token, logProbability: Double(logit) - logarithm,
+        likeliest: logit == normalizer.maximum ? prediction.token : likeliest ?? -1)
     }
     guard let gradientWeight else { return }
     Kernels.replaceByLogSumExpGradient(

@@ -2,14 +2,21 @@
 
 /// What a model says of one token that it was to predict.
 public struct TargetScore: Hashable, Sendable {
-  /// The natural logarithm of the token's probability.
+  /// The token.
+  public let token: Int32
+  /// The natural logarithm of its probability.
   public let logProbability: Double
+  /// The token that greedy decoding would choose in its place: the token itself if none is likelier, else
+  /// the first of the likeliest; -1 where likelihoods are no numbers.
+  public let likeliest: Int32
+
   /// Whether no token is likelier: greedy decoding would choose it here, unless it is one of several.
-  public let isLikeliest: Bool
+  public var isLikeliest: Bool { likeliest == token }
 
   /// A score of its parts.
-  public init(logProbability: Double, isLikeliest: Bool) {
+  public init(token: Int32, logProbability: Double, likeliest: Int32) {
+    self.token = token
     self.logProbability = logProbability
-    self.isLikeliest = isLikeliest
+    self.likeliest = likeliest
   }
 }

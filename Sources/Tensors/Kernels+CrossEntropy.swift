@@ -19,6 +19,19 @@ extension Kernels {
     public var value: Double { Double(maximum) + tern_log(sum) }
   }
 
+  /// The first column in which a row has `value`; nil if it has it nowhere.
+  ///
+  /// - Precondition: the matrix is whole and has this row.
+  public static func index(of value: Float, in matrix: Matrix, row: Int) -> Int? {
+    precondition(
+      row >= 0 && row < matrix.rowCount && matrix.isWhole, "row \(row), \(matrix.shape)")
+    var index = matrix.columnCount
+    matrix.withPointer {
+      index = tern_index_of(matrix.columnCount, value, $0 + row * matrix.stride)
+    }
+    return index < matrix.columnCount ? index : nil
+  }
+
   /// The log-sum-exp of a row of logits.
   ///
   /// - Precondition: the logits are whole and have this row. They are finite, or the result is not.

@@ -72,6 +72,7 @@ private final class Work: Sendable {
   }
 
   private let model: AdaptedModel
+  private let objective: Objective
   private let parts: [TokenBatch]
   private let halves: BatchHalves
   private let groups: [Range<Int>]
@@ -85,6 +86,7 @@ private final class Work: Sendable {
     count: Int, adapter: @escaping @Sendable (Int) -> ParameterVector
   ) {
     self.model = model
+    self.objective = objective
     self.groups = groups
     self.adapter = adapter
     parts = batch.parts
@@ -99,9 +101,12 @@ private final class Work: Sendable {
   func work(at seat: Seat) {
     while let piece = takePiece() {
       let (group, part) = (groups[piece / parts.count], piece % parts.count)
-      let losses = model.scores(
-        of: parts[part], adapters: group.map(adapter), in: &seat.workspace
-      ).map { halves.loss($0, of: parts[part], number: part) }
+      let adapters = group.map(adapter)
+      let scores =
+        objective.decodes
+        ? model.decodedScores(of: parts[part], adapters: adapters, in: &seat.workspace)
+        : model.scores(of: parts[part], adapters: adapters, in: &seat.workspace)
+      let losses = scores.map { halves.loss($0, of: parts[part], number: part) }
       state.withLock { $0.losses[part].replaceSubrange(group, with: losses) }
     }
   }

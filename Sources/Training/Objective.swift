@@ -13,6 +13,17 @@ public enum Objective: String, CaseIterable, Codable, Sendable {
   /// One forward pass tells: what is decoded before a token is the example's own as long as all
   /// tokens before were the likeliest.
   case exactMatch = "exact-match"
+  /// What greedy decoding lacks of the examples' completions: 1 less the F1 of each, which for as many
+  /// tokens as the completion has is the share that both have in common, wherever they stand.
+  ///
+  /// As SQuAD's measure, but of tokens instead of words: P. Rajpurkar et al., "SQuAD: 100,000+ Questions
+  /// for Machine Comprehension of Text", 2016.
+  case f1
+
+  /// Whether its scores are those of decoding, instead of each token after all that truly come before.
+  var decodes: Bool { self == .f1 }
+
+  private var countsExamples: Bool { self == .exactMatch || self == .f1 }
 
   /// The terms whose mean is the loss, from the scores of a batch's targets: one for each target, or
   /// for each sequence with targets.
@@ -22,20 +33,30 @@ public enum Objective: String, CaseIterable, Codable, Sendable {
     switch self {
     case .crossEntropy: return scores.map { -$0.logProbability }
     case .accuracy: return scores.map(\.miss)
-    case .exactMatch:
+    case .exactMatch, .f1:
       var rest = scores[...]
       return batch.targetCounts.filter { $0 > 0 }.map { count in
-        let misses = rest.prefix(count).map(\.miss)
-        rest = rest.dropFirst(count)
-        return misses.contains(where: \.isNaN) ? .nan : misses.contains(1) ? 1 : 0
+        defer { rest = rest.dropFirst(count) }
+        return term(ofExample: rest.prefix(count))
       }
     }
+  }
+
+  private func term(ofExample scores: ArraySlice<TargetScore>) -> Double {
+    guard scores.allSatisfy(\.logProbability.isFinite) else { return .nan }
+    guard self == .f1 else { return scores.allSatisfy(\.isLikeliest) ? 0 : 1 }
+    var missing: [Int32: Int] = [:]
+    for score in scores { missing[score.token, default: 0] += 1 }
+    for score in scores {
+      if let count = missing[score.likeliest], count > 0 { missing[score.likeliest] = count - 1 }
+    }
+    return Double(missing.values.reduce(0, +)) / Double(scores.count)
   }
 
   /// How many terms the first `sequenceCount` sequences of a batch have.
   func termCount(of batch: TokenBatch, first sequenceCount: Int = .max) -> Int {
     let counts = batch.targetCounts.prefix(sequenceCount)
-    return self == .exactMatch ? counts.count { $0 > 0 } : counts.reduce(0, +)
+    return countsExamples ? counts.count { $0 > 0 } : counts.reduce(0, +)
   }
 }
 

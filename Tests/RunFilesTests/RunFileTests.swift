@@ -131,7 +131,7 @@ import Updates
       ("estimator: one-sided, queries: 1", "'training.queries' is '1'"),
       ("rule: momentum, conservative: true", "expected false with momentum and adam"),
       ("perturbation: 0", "'training.perturbation' is '0'"),
-      ("objective: f1", "'training.objective' is 'f1'"),
+      ("objective: rouge", "'training.objective' is 'rouge'"),
     ] {
       let found = self.complaint(
         Self.least + "training: {method: zeroth-order, \(keys)}\n")

@@ -22,7 +22,8 @@ struct ObjectiveTests {
   private func scores(_ right: [Bool], lost: Int? = nil) -> [TargetScore] {
     right.enumerated().map { index, isRight in
       TargetScore(
-        logProbability: index == lost ? .nan : -Double(index) - 1, isLikeliest: isRight)
+        token: Int32(index), logProbability: index == lost ? .nan : -Double(index) - 1,
+        likeliest: Int32(isRight ? index : 100 + index))
     }
   }
 
@@ -31,12 +32,28 @@ struct ObjectiveTests {
     #expect(Objective.crossEntropy.terms(of: scores, in: batch) == [1, 2, 3, 4, 5, 6])
     #expect(Objective.accuracy.terms(of: scores, in: batch) == [0, 0, 0, 1, 0, 1])
     #expect(Objective.exactMatch.terms(of: scores, in: batch) == [0, 1, 1])
+    #expect(Objective.f1.terms(of: scores, in: batch) == [0, 1 / 3.0, 1])
     for (objective, counts) in [
       (Objective.crossEntropy, [0, 2, 2, 5, 6, 6]), (.accuracy, [0, 2, 2, 5, 6, 6]),
-      (.exactMatch, [0, 1, 1, 2, 3, 3]),
+      (.exactMatch, [0, 1, 1, 2, 3, 3]), (.f1, [0, 1, 1, 2, 3, 3]),
     ] {
       #expect((0...5).map { objective.termCount(of: batch, first: $0) } == counts)
     }
+  }
+
+  /// A token counts wherever it stands, and as often as it is there.
+  @Test func whatIsInCommonHasNoOrder() {
+    func term(_ tokens: [Int32], _ decoded: [Int32]) -> Double {
+      let scores = zip(tokens, decoded).map {
+        TargetScore(token: $0, logProbability: -1, likeliest: $1)
+      }
+      let batch = TokenBatch(sequences: [([0] + tokens, 1)])
+      return Objective.f1.terms(of: scores, in: batch)[0]
+    }
+    #expect(term([1, 2, 3], [3, 1, 2]) == 0)
+    #expect(term([1, 1, 2, 3], [1, 1, 1, 1]) == 0.5)
+    #expect(term([1, 2, 2, 3], [2, 4, 4, 2]) == 0.5)
+    #expect(term([1, 2], [3, 4]) == 1)
   }
 
   @Test(arguments: Objective.allCases)
@@ -89,6 +106,36 @@ struct ObjectiveTests {
     }
   }
 
+  /// What is decoded goes on from what was decoded, and not from what is asked for.
+  @Test func f1IsOfWhatGreedyDecodingSays() {
+    let prompts: [[Int32]] = [[1, 17, 30], [1, 44], [2, 3, 5, 7], [9, 9]]
+    var stream = RandomStream(Seed(6))
+    var sequences = prompts.map { (tokens: $0 + decode($0, count: 6), first: $0.count) }
+    for index in sequences.indices {
+      for place in [0, 2, 3, 5].prefix(index + 1) {
+        sequences[index].tokens[sequences[index].first + place] = Int32(
+          stream.integer(below: 512))
+      }
+    }
+    let expected = sequences.map { sequence -> Double in
+      let completion = sequence.tokens[sequence.first...]
+      var rest = decode(Array(sequence.tokens[..<sequence.first]), count: completion.count)
+      let missing = completion.filter { token in
+        guard let index = rest.firstIndex(of: token) else { return true }
+        rest.remove(at: index)
+        return false
+      }
+      return Double(missing.count) / Double(completion.count)
+    }
+    #expect(expected.allSatisfy { $0 > 0 } && Set(expected).count > 1, "\(expected)")
+    #expect(losses(sequences, .f1) == expected)
+    let together = LossComputer(model: model, objective: .f1, adapterCount: 2).losses(
+      of: TokenBatch(sequences: sequences), count: 3
+    ) { [model] _ in model.initialAdapter() }
+    let mean = expected.reduce(0, +) / 4
+    #expect(together.allSatisfy { abs($0 - mean) < 1e-12 })
+  }
+
   /// The tokens that greedy decoding puts after `prompt`.
   private func decode(_ prompt: [Int32], count: Int) -> [Int32] {
     var tokens = prompt
@@ -100,7 +147,14 @@ struct ObjectiveTests {
   }
 
   private func misses(_ sequences: [(tokens: [Int32], first: Int)]) -> [Double] {
-    let computer = LossComputer(model: model, objective: .exactMatch, adapterCount: 1)
+    losses(sequences, .exactMatch)
+  }
+
+  /// The loss of each sequence.
+  private func losses(
+    _ sequences: [(tokens: [Int32], first: Int)], _ objective: Objective
+  ) -> [Double] {
+    let computer = LossComputer(model: model, objective: objective, adapterCount: 1)
     return sequences.map { sequence in
       computer.losses(of: TokenBatch(sequences: [sequence]), count: 1) { [model] _ in
         model.initialAdapter()
@@ -110,7 +164,7 @@ struct ObjectiveTests {
 
   /// A number that counts has no gradient, and is learned all the same: of eight prompts none is
   /// followed by what is asked for, which is the second likeliest, and then most are.
-  @Test(arguments: [Objective.accuracy, .exactMatch])
+  @Test(arguments: [Objective.accuracy, .exactMatch, .f1])
   func whatOnlyCountsIsLearned(objective: Objective) throws {
     let examples = ExampleSet(
       (Int32(0)..<8).map { index -> Example in

@@ -98,3 +98,16 @@ TERN_DISPATCHED void tern_softmax_gradient(
   float factor = (float)(weight / sum);
   for (size_t i = 0; i < count; i++) logits[i] = factor * tern_exp_one(logits[i] - maximum);
 }
+
+TERN_DISPATCHED size_t tern_index_of(size_t count, float value, const float *x) {
+  enum { stretch = 1024 };
+  for (size_t start = 0; start < count; start += stretch) {
+    size_t end = count - start < stretch ? count : start + stretch;
+    int found = 0;
+    for (size_t i = start; i < end; i++) found |= x[i] == value;
+    if (!found) continue;
+    for (size_t i = start; i < end; i++)
+      if (x[i] == value) return i;
+  }
+  return count;
+}

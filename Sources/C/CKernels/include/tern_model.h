@@ -22,6 +22,9 @@ int tern_all_finite(size_t count, const float *x);
 /// 1 if every x[i] is 0, of either sign, else 0.
 int tern_all_zero(size_t count, const float *x);
 
+/// The first i with x[i] == value; `count` if there is none.
+size_t tern_index_of(size_t count, float value, const float *x);
+
 /// x[i] *= a.
 void tern_scale(size_t count, float a, float *x);
 
