@@ -47,6 +47,7 @@ let systemTargets: [Target] = [
 /// The chapters of the book, lowest first: a target may import what it names here and no more.
 let modules: [Target] = [
   .target(name: "Randomness", swiftSettings: memorySafe),
+  .target(name: "JSON", swiftSettings: strict),
   .target(name: "Digests", dependencies: ["COpenSSL"], swiftSettings: strict),
   .target(name: "Files", dependencies: ["Digests", "CPlatform"], swiftSettings: strict),
   .target(
@@ -54,9 +55,9 @@ let modules: [Target] = [
     swiftSettings: strict),
   .target(name: "Rounds", dependencies: ["Digests", "Randomness"], swiftSettings: memorySafe),
   .target(
-    name: "Checkpoints", dependencies: ["CBlocks", "CPCRE2", "Digests", "Files"],
+    name: "Checkpoints", dependencies: ["CBlocks", "CPCRE2", "Digests", "Files", "JSON"],
     swiftSettings: strict),
-  .target(name: "Tokenization", dependencies: ["CPCRE2"], swiftSettings: strict),
+  .target(name: "Tokenization", dependencies: ["CPCRE2", "JSON"], swiftSettings: strict),
   .target(
     name: "Updates", dependencies: ["Tensors", "Files", "Digests", "Randomness"],
     swiftSettings: strict),
@@ -142,10 +143,11 @@ func tests(of module: String, _ dependencies: [Target.Dependency]) -> Target {
 let testTargets: [Target] = [
   tests(of: "Randomness", []),
   tests(of: "Digests", []),
+  tests(of: "JSON", ["Randomness"]),
   tests(of: "Files", ["Digests"]),
   tests(of: "Tensors", ["Randomness", "Digests"]),
   tests(of: "Rounds", ["Digests", "Randomness"]),
-  tests(of: "Checkpoints", ["Digests"]),
+  tests(of: "Checkpoints", ["Digests", "JSON"]),
   tests(of: "Tokenization", []),
   tests(of: "Updates", ["Tensors", "Files", "Randomness", "Digests"]),
   tests(of: "Messages", ["Rounds", "Files", "Digests", "Randomness", "CMessages"]),

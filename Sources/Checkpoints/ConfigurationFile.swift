@@ -1,4 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import JSON
+
+extension JSONValue {
+  /// The document in `bytes`, of which errors say that they are from `path`; no name may be there twice.
+  init(parsing bytes: UnsafeRawBufferPointer, path: String) throws(CheckpointError) {
+    do throws(JSONError) {
+      try self.init(parsing: bytes)
+    } catch {
+      throw .malformed(path: path, what: "\(error.problem) at byte \(error.offset) of its JSON")
+    }
+  }
+
+  /// The document in the file at `path`.
+  init(path: String) throws(CheckpointError) {
+    let bytes = try FileContents.read(path, limit: 64 << 20)
+    self = try bytes.withUnsafeBufferPointer { (bytes) throws(CheckpointError) in
+      try JSONValue(parsing: UnsafeRawBufferPointer(bytes), path: path)
+    }
+  }
+}
 
 /// A `config.json` of transformers, asked key by key.
 ///

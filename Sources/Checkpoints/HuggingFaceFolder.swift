@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import JSON
 
 /// The folder that transformers' `save_pretrained` writes.
 enum HuggingFaceFolder {
@@ -65,7 +66,7 @@ enum HuggingFaceFolder {
   private static func shardedTensors(
     in folder: String, index: String
   ) throws(CheckpointError) -> [String: StoredTensor] {
-    guard let map = try JSONParser.parse(path: index)["weight_map"]?.members else {
+    guard let map = try JSONValue(path: index)["weight_map"]?.members else {
       throw .missing(path: index, what: "weight_map")
     }
     var shards: [String: [String: StoredTensor]] = [:]

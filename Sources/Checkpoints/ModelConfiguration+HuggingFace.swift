@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import JSON
 
 extension ModelConfiguration {
   /// What transformers assumes for keys that a family's `config.json` lacks.
@@ -32,7 +33,7 @@ extension ModelConfiguration {
 
   /// The configuration in `config.json`, as written by transformers 4 or 5.
   init(huggingFace path: String) throws(CheckpointError) {
-    let file = ConfigurationFile(path: path, document: try JSONParser.parse(path: path))
+    let file = ConfigurationFile(path: path, document: try JSONValue(path: path))
     try self.init(file)
   }
 

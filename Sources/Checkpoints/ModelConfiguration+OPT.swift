@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import JSON
 
 extension ModelConfiguration {
   /// The configuration in the `config.json` of an OPT, with transformers' defaults.

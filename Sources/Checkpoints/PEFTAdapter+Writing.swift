@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0
 internal import Files
+// SPDX-License-Identifier: Apache-2.0
+internal import JSON
 
 extension PEFTAdapter {
   /// Writes the adapter to `folder`, which is made if need be, so that PEFT loads it.

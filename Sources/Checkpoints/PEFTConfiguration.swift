@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import JSON
 
 /// What an `adapter_config.json` says about ranks and scales.
 ///
@@ -16,7 +17,7 @@ struct PEFTConfiguration {
 
   /// Reads and checks the file at `path`.
   init(path: String) throws(CheckpointError) {
-    file = ConfigurationFile(path: path, document: try JSONParser.parse(path: path))
+    file = ConfigurationFile(path: path, document: try JSONValue(path: path))
     guard file.document.members != nil else {
       throw .malformed(path: path, what: "its JSON is no object")
     }

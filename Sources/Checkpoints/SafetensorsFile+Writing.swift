@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0
 internal import Files
+// SPDX-License-Identifier: Apache-2.0
+internal import JSON
 
 extension SafetensorsFile {
   /// Writes F32 tensors to `path`, whole or not at all, sorted by name.

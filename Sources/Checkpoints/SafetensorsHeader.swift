@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import JSON
 
 /// The checked header of a safetensors file: u64 length, JSON, then the data.
 ///
@@ -27,8 +28,8 @@ struct SafetensorsHeader {
       throw .truncated(
         path: path, what: "the header", needed: Int(size), available: bytes.count - 8)
     }
-    let document = try JSONParser.parse(
-      UnsafeRawBufferPointer(rebasing: bytes[8..<dataStart]), path: path)
+    let document = try JSONValue(
+      parsing: UnsafeRawBufferPointer(rebasing: bytes[8..<dataStart]), path: path)
     guard let members = document.members else {
       throw .malformed(path: path, what: "a header that is no JSON object")
     }

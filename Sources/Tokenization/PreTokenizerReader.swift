@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import JSON
 
 /// Reads the `pre_tokenizer` of a `tokenizer.json`.
 enum PreTokenizerReader {

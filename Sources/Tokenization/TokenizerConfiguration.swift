@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import JSON
 
 /// Reads a `tokenizer_config.json`, by which transformers changes what `tokenizer.json` says.
 ///
@@ -18,8 +19,7 @@ struct TokenizerConfiguration {
 
   /// A configuration from the bytes of its file, and the `model_type` in the model's `config.json`.
   init(_ bytes: [UInt8]?, modelType: String?) throws(TokenizationError) {
-    let value = try bytes.map(JSONParser.parse) ?? .object([])
-    root = JSONNode(value: value, path: "")
+    root = try bytes.map(JSONNode.parse) ?? JSONNode(value: .object([]), path: "")
     self.modelType = modelType
   }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import JSON
 
 /// Reads a `tokenizer.json`, the format of Hugging Face's tokenizers library.
 struct TokenizerFile {
@@ -6,7 +7,7 @@ struct TokenizerFile {
 
   /// A file from its bytes.
   init(_ bytes: [UInt8]) throws(TokenizationError) {
-    root = JSONNode(value: try JSONParser.parse(bytes), path: "")
+    root = try JSONNode.parse(bytes)
   }
 
   /// What the file describes; refuses what is not byte-level BPE.
@@ -53,9 +54,9 @@ struct TokenizerFile {
     var reader = ModelReader()
     for member in try model.required("vocab").members() {
       guard case .integer(let id) = member.value else {
-        throw .wrongType(path: "model.vocab['\(member.key)']", expected: "a whole number")
+        throw .wrongType(path: "model.vocab['\(member.name)']", expected: "a whole number")
       }
-      try reader.addToken(member.key, id: id, path: "model.vocab")
+      try reader.addToken(member.name, id: id, path: "model.vocab")
     }
     try readMerges(try model.required("merges"), into: &reader)
     return reader.encoder(

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import JSON
 import Testing
 
 @testable import Checkpoints
@@ -7,7 +8,7 @@ import Testing
   private func file(_ json: String) throws -> ConfigurationFile {
     let folder = try TemporaryFolder()
     let path = try folder.write(json, to: "config.json")
-    return ConfigurationFile(path: "test", document: try JSONParser.parse(path: path))
+    return ConfigurationFile(path: "test", document: try JSONValue(path: path))
   }
 
   @Test func valuesAreRead() throws {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import JSON
 import Testing
 
 @testable import Checkpoints
@@ -127,7 +128,7 @@ import Testing
     let folder = try TemporaryFolder()
     for names in [[query(1)], [query(0), "model.layers.1.mlp.up_proj"], ["lm_head"]] {
       try PEFTAdapter(modules: names.map { module($0, rank: 2, scale: 1) }).write(to: folder.path)
-      let config = try JSONParser.parse(path: folder.path + "/adapter_config.json")
+      let config = try JSONValue(path: folder.path + "/adapter_config.json")
       #expect(config["target_modules"]?.elements?.compactMap(\.text) == names.sorted())
     }
   }
@@ -144,7 +145,7 @@ import Testing
     }
     let adapter = PEFTAdapter(modules: modules.sorted { $0.name < $1.name }, fanInFanOut: true)
     try adapter.write(to: folder.path)
-    let config = try JSONParser.parse(path: folder.path + "/adapter_config.json")
+    let config = try JSONValue(path: folder.path + "/adapter_config.json")
     #expect(config["target_modules"]?.elements?.compactMap(\.text) == targets)
     #expect(config["fan_in_fan_out"]?.truth == true)
     #expect(try PEFTAdapter(folder: folder.path) == adapter)

@@ -73,6 +73,12 @@ import Tokenization
     #expect(throws: TokenizationError.wrongType(path: "tokenizer_class", expected: "a string")) {
       try ids("llama3", #"{"tokenizer_class": []}"#, nil)
     }
-    #expect(throws: TokenizationError.self) { try ids("llama3", "[", nil) }
+    let error = TokenizationError.malformedJSON(
+      offset: 1, problem: "the text ends where a value should begin")
+    #expect(throws: error) { try ids("llama3", "[", nil) }
+    #expect(
+      error.description
+        == "tokenizer.json: the text ends where a value should begin at byte 1; is the file complete?"
+    )
   }
 }

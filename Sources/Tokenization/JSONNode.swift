@@ -1,36 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-
-/// A JSON document as it was written: members keep their order, and keys may repeat.
-///
-/// A dictionary of Swift strings would not do for a vocabulary: it takes canonically equivalent
-/// spellings, which are different tokens, for one key.
-enum JSONValue: Equatable, Sendable {
-  case null
-  case bool(Bool)
-  case integer(Int)
-  case number(Double)
-  case string(String)
-  case array([JSONValue])
-  case object([JSONMember])
-}
-
-/// One key and its value.
-struct JSONMember: Equatable, Sendable {
-  let key: String
-  let value: JSONValue
-}
+internal import JSON
 
 /// A value and where it stands, so that every complaint about it can say so.
 struct JSONNode {
   let value: JSONValue
   let path: String
 
+  /// The document in `bytes`; of a name that is there twice, the last counts.
+  static func parse(_ bytes: [UInt8]) throws(TokenizationError) -> JSONNode {
+    do throws(JSONError) {
+      return JSONNode(value: try JSONValue(parsing: bytes, allowsRepeatedNames: true), path: "")
+    } catch {
+      throw .malformedJSON(offset: error.offset, problem: error.problem)
+    }
+  }
+
   /// The member called `key`; nil when it is absent or null.
   func optional(_ key: String) throws(TokenizationError) -> JSONNode? {
     guard case .object(let members) = value else {
       throw .wrongType(path: path, expected: "an object")
     }
-    guard let member = members.last(where: { $0.key == key }), member.value != .null else {
+    guard let member = members.last(where: { $0.name == key }), member.value != .null else {
       return nil
     }
     return JSONNode(value: member.value, path: path.isEmpty ? key : "\(path).\(key)")
@@ -45,7 +35,7 @@ struct JSONNode {
   }
 
   /// The members of an object, in order.
-  func members() throws(TokenizationError) -> [JSONMember] {
+  func members() throws(TokenizationError) -> [JSONValue.Member] {
     guard case .object(let members) = value else {
       throw .wrongType(path: path, expected: "an object")
     }
@@ -75,7 +65,7 @@ struct JSONNode {
 
   /// The value as a boolean.
   func bool() throws(TokenizationError) -> Bool {
-    guard case .bool(let bool) = value else {
+    guard case .boolean(let bool) = value else {
       throw .wrongType(path: path, expected: "true or false")
     }
     return bool

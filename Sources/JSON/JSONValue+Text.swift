@@ -2,7 +2,7 @@
 
 extension JSONValue {
   /// The document in one line without spaces, members in their order.
-  var compactText: String {
+  public var compactText: String {
     switch self {
     case .array(let elements): "[\(elements.map(\.compactText).joined(separator: ","))]"
     case .object(let members):
@@ -12,7 +12,7 @@ extension JSONValue {
   }
 
   /// The document over several lines, indented by two spaces a level, members in their order.
-  var indentedText: String { indentedText(level: 0) }
+  public var indentedText: String { indentedText(level: 0) }
 
   private func indentedText(level: Int) -> String {
     let outer = String(repeating: "  ", count: level)

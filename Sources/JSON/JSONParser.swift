@@ -1,47 +1,76 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Reads a JSON text (RFC 8259) in one pass over its bytes.
+/// Why a text is not JSON.
+public struct JSONError: Error, Hashable {
+  /// The byte at which it stops to be.
+  public let offset: Int
+  /// What is wrong there, as `a string without an end`.
+  public let problem: String
+}
+
+extension JSONValue {
+  /// Deeper documents are refused, for they would overflow the stack.
+  public static let depthLimit = 64
+
+  /// Reads a document (RFC 8259), every number rounded once.
+  ///
+  /// - Parameter allowsRepeatedNames: whether a name may be in an object twice; if not, names that
+  ///   Unicode takes for equivalent are the same.
+  /// - Throws: for bytes that are anything else, and for numbers that no double can be.
+  public init(
+    parsing bytes: UnsafeRawBufferPointer, allowsRepeatedNames: Bool = false
+  ) throws(JSONError) {
+    var parser = JSONParser(
+      bytes: bytes.assumingMemoryBound(to: UInt8.self), allowsRepeatedNames: allowsRepeatedNames)
+    self = try parser.document()
+  }
+
+  /// Reads a document, as from a buffer.
+  public init(parsing bytes: [UInt8], allowsRepeatedNames: Bool = false) throws(JSONError) {
+    self = try bytes.withUnsafeBufferPointer { (buffer) throws(JSONError) in
+      try JSONValue(
+        parsing: UnsafeRawBufferPointer(buffer), allowsRepeatedNames: allowsRepeatedNames)
+    }
+  }
+}
+
+/// Reads a JSON text in one pass over its bytes.
 ///
 /// Written for vocabularies of megabytes: strings without escapes are copied once, and small ones
-/// are not allocated at all. The pointer does not outlive `parse`.
-struct JSONParser {
-  /// Deeper documents are refused, for they would overflow the stack.
-  static let maximumDepth = 64
-
+/// are not allocated at all. The pointer does not outlive the initializers that make a parser.
+private struct JSONParser {
   private let bytes: UnsafeBufferPointer<UInt8>
+  private let allowsRepeatedNames: Bool
   private var position = 0
   private var depth = 0
 
-  /// The value that `bytes` spell.
-  static func parse(_ bytes: [UInt8]) throws(TokenizationError) -> JSONValue {
-    try bytes.withUnsafeBufferPointer { (buffer) throws(TokenizationError) -> JSONValue in
-      var parser = JSONParser(bytes: buffer)
-      parser.skipSpace()
-      let value = try parser.value()
-      parser.skipSpace()
-      guard parser.position == buffer.count else { throw parser.failure("text after the value") }
-      return value
-    }
-  }
-
-  private init(bytes: UnsafeBufferPointer<UInt8>) {
+  init(bytes: UnsafeBufferPointer<UInt8>, allowsRepeatedNames: Bool) {
     self.bytes = bytes
+    self.allowsRepeatedNames = allowsRepeatedNames
   }
 
-  private mutating func value() throws(TokenizationError) -> JSONValue {
+  mutating func document() throws(JSONError) -> JSONValue {
+    skipSpace()
+    let value = try value()
+    skipSpace()
+    guard position == bytes.count else { throw failure("text after the value") }
+    return value
+  }
+
+  private mutating func value() throws(JSONError) -> JSONValue {
     guard let first = peek() else { throw failure("the text ends where a value should begin") }
     switch first {
     case UInt8(ascii: "{"):
-      return try nested { (parser) throws(TokenizationError) in
+      return try nested { (parser) throws(JSONError) in
         .object(try parser.members())
       }
     case UInt8(ascii: "["):
-      return try nested { (parser) throws(TokenizationError) in
+      return try nested { (parser) throws(JSONError) in
         .array(try parser.elements())
       }
     case UInt8(ascii: "\""): return .string(try string())
-    case UInt8(ascii: "t"): return try literal("true", .bool(true))
-    case UInt8(ascii: "f"): return try literal("false", .bool(false))
+    case UInt8(ascii: "t"): return try literal("true", .boolean(true))
+    case UInt8(ascii: "f"): return try literal("false", .boolean(false))
     case UInt8(ascii: "n"): return try literal("null", .null)
     case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try number()
     default: throw failure("no value begins here")
@@ -49,10 +78,10 @@ struct JSONParser {
   }
 
   private mutating func nested(
-    _ body: (inout JSONParser) throws(TokenizationError) -> JSONValue
-  ) throws(TokenizationError) -> JSONValue {
-    guard depth < Self.maximumDepth else {
-      throw failure("more than \(Self.maximumDepth) values inside each other")
+    _ body: (inout JSONParser) throws(JSONError) -> JSONValue
+  ) throws(JSONError) -> JSONValue {
+    guard depth < JSONValue.depthLimit else {
+      throw failure("more than \(JSONValue.depthLimit) values inside each other")
     }
     depth += 1
     defer { depth -= 1 }
@@ -60,25 +89,29 @@ struct JSONParser {
     return try body(&self)
   }
 
-  private mutating func members() throws(TokenizationError) -> [JSONMember] {
-    var members: [JSONMember] = []
+  private mutating func members() throws(JSONError) -> [JSONValue.Member] {
+    var members: [JSONValue.Member] = []
+    var names: Set<String> = []
     skipSpace()
     if take(UInt8(ascii: "}")) { return members }
     while true {
       skipSpace()
-      guard peek() == UInt8(ascii: "\"") else { throw failure("a key must be a string") }
-      let key = try string()
+      guard peek() == UInt8(ascii: "\"") else { throw failure("a name must be a string") }
+      let name = try string()
+      guard allowsRepeatedNames || names.insert(name).inserted else {
+        throw failure("the name '\(name)' a second time")
+      }
       skipSpace()
-      guard take(UInt8(ascii: ":")) else { throw failure("a key must be followed by ':'") }
+      guard take(UInt8(ascii: ":")) else { throw failure("a name must be followed by ':'") }
       skipSpace()
-      members.append(JSONMember(key: key, value: try value()))
+      members.append(JSONValue.Member(name: name, value: try value()))
       skipSpace()
       if take(UInt8(ascii: "}")) { return members }
       guard take(UInt8(ascii: ",")) else { throw failure("expected ',' or '}'") }
     }
   }
 
-  private mutating func elements() throws(TokenizationError) -> [JSONValue] {
+  private mutating func elements() throws(JSONError) -> [JSONValue] {
     var values: [JSONValue] = []
     skipSpace()
     if take(UInt8(ascii: "]")) { return values }
@@ -91,7 +124,7 @@ struct JSONParser {
     }
   }
 
-  private mutating func string() throws(TokenizationError) -> String {
+  private mutating func string() throws(JSONError) -> String {
     let start = position + 1
     var end = start
     var escaped = false
@@ -119,7 +152,7 @@ struct JSONParser {
 
   private func unescaped(
     _ raw: UnsafeBufferPointer<UInt8>
-  ) throws(TokenizationError) -> [UInt8] {
+  ) throws(JSONError) -> [UInt8] {
     var result: [UInt8] = []
     result.reserveCapacity(raw.count)
     var index = 0
@@ -145,7 +178,7 @@ struct JSONParser {
   /// The scalar of the four digits at `index`, or of eight that spell a surrogate pair.
   private func escapedScalar(
     _ raw: UnsafeBufferPointer<UInt8>, at index: inout Int
-  ) throws(TokenizationError) -> Unicode.Scalar {
+  ) throws(JSONError) -> Unicode.Scalar {
     let first = try fourDigits(raw, at: &index)
     if let scalar = Unicode.Scalar(first) { return scalar }
     guard first < 0xDC00, index + 1 < raw.count, raw[index] == UInt8(ascii: "\\"),
@@ -161,7 +194,7 @@ struct JSONParser {
 
   private func fourDigits(
     _ raw: UnsafeBufferPointer<UInt8>, at index: inout Int
-  ) throws(TokenizationError) -> UInt32 {
+  ) throws(JSONError) -> UInt32 {
     var code: UInt32 = 0
     for _ in 0..<4 {
       guard index < raw.count,
@@ -173,23 +206,38 @@ struct JSONParser {
     return code
   }
 
-  private mutating func number() throws(TokenizationError) -> JSONValue {
+  private mutating func number() throws(JSONError) -> JSONValue {
     let start = position
-    while let byte = peek(), Self.numberBytes.contains(byte) { position += 1 }
-    let digits = String(decoding: bytes[start..<position], as: UTF8.self)
-    let whole = digits.hasPrefix("-") ? digits.dropFirst() : digits[...]
-    let leadingZero = whole.hasPrefix("0") && whole.dropFirst().first?.isNumber == true
-    if !leadingZero, digits.last?.isNumber == true {
-      if let integer = Int(digits) { return .integer(integer) }
-      if let number = Double(digits), number.isFinite { return .number(number) }
+    _ = take(UInt8(ascii: "-"))
+    let startsWithZero = peek() == UInt8(ascii: "0")
+    let wholeCount = digits()
+    var isWellFormed = wholeCount == 1 || wholeCount > 1 && !startsWithZero
+    var isWhole = true
+    if take(UInt8(ascii: ".")) {
+      isWhole = false
+      isWellFormed = digits() > 0 && isWellFormed
     }
+    if take(UInt8(ascii: "e")) || take(UInt8(ascii: "E")) {
+      isWhole = false
+      _ = take(UInt8(ascii: "+")) || take(UInt8(ascii: "-"))
+      isWellFormed = digits() > 0 && isWellFormed
+    }
+    let text = String(decoding: bytes[start..<position], as: UTF8.self)
+    if isWellFormed, isWhole, let integer = Int(text) { return .integer(integer) }
+    if isWellFormed, let number = Double(text), number.isFinite { return .number(number) }
     position = start
     throw failure("an impossible number")
   }
 
+  private mutating func digits() -> Int {
+    let start = position
+    while let byte = peek(), UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte { position += 1 }
+    return position - start
+  }
+
   private mutating func literal(
     _ word: StaticString, _ value: JSONValue
-  ) throws(TokenizationError) -> JSONValue {
+  ) throws(JSONError) -> JSONValue {
     let end = position + word.utf8CodeUnitCount
     let expected = UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount)
     guard end <= bytes.count, bytes[position..<end].elementsEqual(expected) else {
@@ -218,11 +266,9 @@ struct JSONParser {
     }
   }
 
-  private func failure(_ problem: String) -> TokenizationError {
-    .malformedJSON(offset: position, problem: problem)
+  private func failure(_ problem: String) -> JSONError {
+    JSONError(offset: position, problem: problem)
   }
-
-  private static let numberBytes = Set("+-.0123456789eE".utf8)
 
   private static let escapes: [UInt8: UInt8] = [
     UInt8(ascii: "\""): UInt8(ascii: "\""), UInt8(ascii: "\\"): UInt8(ascii: "\\"),

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A JSON document as it stands: objects keep their order, and no name occurs twice.
+/// A JSON document as it was written: objects keep the order of their members.
 ///
-/// The standard decoders lose both, and both matter here: the first matching entry of PEFT's
-/// `rank_pattern` wins, and a tensor named twice in a safetensors header is an attack.
-enum JSONValue: Equatable, Sendable {
+/// The standard decoders lose the order, and see neither that a name is there twice nor that two names
+/// differ that Unicode takes for equivalent. All of that matters here: the first matching entry of PEFT's
+/// `rank_pattern` wins, a tensor named twice in a safetensors header is an attack, and two spellings of
+/// a letter are two tokens of a vocabulary.
+public enum JSONValue: Equatable, Sendable {
   case null
   case boolean(Bool)
   case integer(Int)
@@ -14,28 +16,36 @@ enum JSONValue: Equatable, Sendable {
   case object([Member])
 
   /// One name and its value.
-  struct Member: Equatable, Sendable {
-    let name: String
-    let value: JSONValue
+  public struct Member: Equatable, Sendable {
+    /// The name.
+    public let name: String
+    /// The value.
+    public let value: JSONValue
+
+    /// A member of its parts.
+    public init(name: String, value: JSONValue) {
+      self.name = name
+      self.value = value
+    }
   }
 
   /// The members of an object; nil for anything else.
-  var members: [Member]? {
+  public var members: [Member]? {
     if case .object(let members) = self { members } else { nil }
   }
 
   /// The elements of an array; nil for anything else.
-  var elements: [JSONValue]? {
+  public var elements: [JSONValue]? {
     if case .array(let elements) = self { elements } else { nil }
   }
 
   /// The text of a string; nil for anything else.
-  var text: String? {
+  public var text: String? {
     if case .string(let text) = self { text } else { nil }
   }
 
   /// The value of a whole number; nil for anything else.
-  var wholeNumber: Int? {
+  public var wholeNumber: Int? {
     switch self {
     case .integer(let value): value
     case .number(let value): Int(exactly: value)
@@ -44,7 +54,7 @@ enum JSONValue: Equatable, Sendable {
   }
 
   /// The value of any number; nil for anything else.
-  var double: Double? {
+  public var double: Double? {
     switch self {
     case .integer(let value): Double(value)
     case .number(let value): value
@@ -53,14 +63,14 @@ enum JSONValue: Equatable, Sendable {
   }
 
   /// The value of a truth value; nil for anything else.
-  var truth: Bool? {
+  public var truth: Bool? {
     if case .boolean(let value) = self { value } else { nil }
   }
 
   /// The member called `name`; nil where there is none, or where it is null.
   ///
   /// - Complexity: O(members).
-  subscript(name: String) -> JSONValue? {
+  public subscript(name: String) -> JSONValue? {
     guard let value = members?.first(where: { $0.name == name })?.value, value != .null else {
       return nil
     }
