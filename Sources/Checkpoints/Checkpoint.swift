@@ -76,23 +76,23 @@ public struct Checkpoint: Sendable {
     try StoredMatrix(tensor(name), named: name, quantization: quantization)
   }
 
-  /// What a tensor of two extents loses in fewer bits: its values less those that are kept, row-major.
+  /// What a tensor of two extents loses in fewer bits: its values minus those that are left, row-major.
   ///
   /// - Precondition: the tensor has two extents.
   /// - Throws: `missing`, `notFinite`.
-  public func loss(
+  public func quantizationError(
     of name: String, in quantization: Quantization
   ) throws(CheckpointError) -> [Float] {
-    let kept = try matrix(name, quantization: quantization)
+    let left = try matrix(name, quantization: quantization)
     let tensor = try tensor(name)
-    var lost = try tensor.floats(named: name)
+    var error = try tensor.floats(named: name)
     tensor.releasePages()
-    var room = [Float](repeating: 0, count: kept.columnCount)
-    for row in 0..<kept.rowCount {
-      room.withUnsafeMutableBufferPointer { kept.expand(rows: row..<(row + 1), into: $0) }
-      for (column, value) in room.enumerated() { lost[row * kept.columnCount + column] -= value }
+    var room = [Float](repeating: 0, count: left.columnCount)
+    for row in 0..<left.rowCount {
+      room.withUnsafeMutableBufferPointer { left.expand(rows: row..<(row + 1), into: $0) }
+      for (column, value) in room.enumerated() { error[row * left.columnCount + column] -= value }
     }
-    return lost
+    return error
   }
 
   /// What the tokenizer is made from.

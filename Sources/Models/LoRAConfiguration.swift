@@ -19,6 +19,9 @@ public struct LoRAConfiguration: Hashable, Codable, Sendable {
     case loftQ = "loftq"
   }
 
+  /// The ranks that a run can have.
+  public static let ranks = 1...1024
+
   /// The rank of every product B A.
   public let rank: Int
   /// What products are scaled with, times the rank.
@@ -47,6 +50,27 @@ public struct LoRAConfiguration: Hashable, Codable, Sendable {
     self.factors = factors
     self.seed = seed
     self.start = start
+  }
+
+  /// Decodes a configuration, which may come from a stranger.
+  ///
+  /// - Throws: also for a rank that no run can have, an alpha that scales nothing, and no targets.
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    let rank = try values.decode(Int.self, forKey: .rank)
+    let alpha = try values.decode(Float.self, forKey: .alpha)
+    let targets = try values.decode([Projection].self, forKey: .targets)
+    guard Self.ranks.contains(rank), alpha > 0, alpha.isFinite, !targets.isEmpty else {
+      throw DecodingError.dataCorrupted(
+        DecodingError.Context(
+          codingPath: decoder.codingPath,
+          debugDescription: "an adapter of rank \(rank), alpha \(alpha), \(targets.count) targets"))
+    }
+    self.init(
+      rank: rank, alpha: alpha, targets: targets,
+      factors: try values.decode(Factors.self, forKey: .factors),
+      start: try values.decodeIfPresent(Start.self, forKey: .start),
+      seed: try values.decode(UInt64.self, forKey: .seed))
   }
 
   /// What the product B A is multiplied with.

@@ -31,7 +31,7 @@ public struct LoftQ: Sendable {
   ) throws(CheckpointError) {
     var factors: [String: Factors] = [:]
     for module in lora.modules(of: checkpoint.configuration) {
-      let lost = try checkpoint.loss(of: "\(module.name).weight", in: quantization)
+      let lost = try checkpoint.quantizationError(of: "\(module.name).weight", in: quantization)
       factors[module.name] = Factors(
         of: lost, isTransposed: checkpoint.configuration.architecture.storesInputsFirst, module,
         seed: lora.seed)

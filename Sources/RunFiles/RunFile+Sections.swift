@@ -53,7 +53,7 @@ extension Section {
 
   private func adapter(seed: UInt64) throws(RunFileError) -> LoRAConfiguration {
     let section = try section("adapter", known: ["rank", "alpha", "targets", "factors", "init"])
-    let rank = try section.integer("rank", 8, in: 1...1024)
+    let rank = try section.integer("rank", 8, in: LoRAConfiguration.ranks)
     var targets: [Projection] = []
     for name in try section.strings("targets") ?? Projection.allCases.map(\.rawValue) {
       let meant = Projection.named(name)

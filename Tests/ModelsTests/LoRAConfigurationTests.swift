@@ -33,6 +33,22 @@ struct LoRAConfigurationTests {
     #expect(!text.contains("start"))
   }
 
+  @Test func whatAStrangerSendsIsRefusedInsteadOfStoppingTheProgram() throws {
+    let text = String(decoding: try JSONEncoder().encode(configuration([.key], .b)), as: UTF8.self)
+    func read(_ old: String, _ new: String) throws {
+      try #require(text.contains(old), "\(text)")
+      let data = Data(text.replacing(old, with: new).utf8)
+      _ = try JSONDecoder().decode(LoRAConfiguration.self, from: data)
+    }
+    try read(#""rank":4"#, #""rank":1024"#)
+    for (old, new) in [
+      (#""rank":4"#, #""rank":0"#), (#""rank":4"#, #""rank":-4"#), (#""rank":4"#, #""rank":1025"#),
+      (#""alpha":8"#, #""alpha":0"#), (#""alpha":8"#, #""alpha":-1"#), (#"["k_proj"]"#, "[]"),
+    ] {
+      #expect(throws: DecodingError.self, "\(new)") { try read(old, new) }
+    }
+  }
+
   @Test func layoutIsByBlockThenProjectionWithABeforeB() {
     let layout = configuration([.value, .down]).layout(for: base.configuration)
     let prefix = "base_model.model.model.layers"

@@ -79,7 +79,7 @@ struct LoftQTests {
     let model = try tiny.model(tiny.lora(rank: 4, .both))
     let isTransposed = tiny.checkpoint.configuration.architecture.storesInputsFirst
     for module in model.exported(model.initialAdapter()).modules {
-      let lost = try tiny.checkpoint.loss(of: "\(module.name).weight", in: .nf4)
+      let lost = try tiny.checkpoint.quantizationError(of: "\(module.name).weight", in: .nf4)
       let product = product(module)
       let (outputs, inputs) = (module.outputWidth, module.inputWidth)
       var (mixed, own, all) = (0.0, 0.0, 0.0)

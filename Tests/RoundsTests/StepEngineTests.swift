@@ -1,6 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
 import Testing
 
-// SPDX-License-Identifier: Apache-2.0
 @testable import Rounds
 
 /// Drives an engine through a script, and asks its invariants after every event.
