@@ -46,6 +46,11 @@ public struct StoredMatrix: Sendable {
     if case .mapped = storage { true } else { false }
   }
 
+  /// Lets the system take back the memory in which a mapped matrix was read.
+  public func releasePages() {
+    if case .mapped(let tensor) = storage { tensor.releasePages() }
+  }
+
   /// Writes rows as floats to `target`, in Hugging Face's order, end to end.
   ///
   /// - Precondition: the matrix has the rows, and `target` as many elements.

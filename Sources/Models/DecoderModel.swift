@@ -5,7 +5,8 @@ public import Tensors
 /// A frozen decoder: its configuration and its weights.
 ///
 /// Immutable, and shared by all who compute with it. Matrices stay in the checkpoint's files as they
-/// are stored there, which must not change meanwhile; norms and biases are floats in memory.
+/// are stored there, which must not change meanwhile, or are packed in memory for a unit that
+/// multiplies bfloat16; norms and biases are floats in memory.
 /// Projections that read the same input lie one under the other in one matrix, so that each block
 /// has four matrix products.
 public final class DecoderModel: Sendable {
@@ -47,14 +48,18 @@ public final class DecoderModel: Sendable {
 
   private init(_ model: DecoderModel, arithmetic: ProductArithmetic) {
     configuration = model.configuration
-    embedding_VC = model.embedding_VC.computing(in: arithmetic)
     blocks = model.blocks.map { $0.computing(in: arithmetic) }
     finalNorm = model.finalNorm
     positions = model.positions
     head_VC = model.head_VC.computing(in: arithmetic)
+    // Tables are read, not multiplied.
+    embedding_VC = configuration.tiedHead ? head_VC : model.embedding_VC
   }
 
   /// The same weights, in products of another kind; a model begins with single precision.
+  ///
+  /// With a unit for bfloat16, matrices of 16 bits a value or more are packed for it by their first
+  /// products, in memory that no other model shares.
   public func computing(in arithmetic: ProductArithmetic) -> DecoderModel {
     DecoderModel(self, arithmetic: arithmetic)
   }

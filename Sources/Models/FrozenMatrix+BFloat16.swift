@@ -9,15 +9,12 @@ extension FrozenMatrix {
     _ x: Matrix, by unit: BFloat16Unit, into y: inout Matrix, in room: inout TileRoom
   ) {
     room.rows.pack(x)
+    if let packed {
+      return Kernels.multiply(room.rows, packed, by: unit, into: &y)
+    }
     for rows in tiles {
-      withPanels(&room) { panels, floats in
-        panels.resize(depth: columnCount, columns: rows.count)
-        for piece in pieces(of: rows) {
-          withFloats(of: piece, in: &floats) { weights in
-            panels.pack(columns: weights, from: piece.lowerBound - rows.lowerBound)
-          }
-        }
-      }
+      room.panels.resize(depth: columnCount, columns: rows.count)
+      pack(rows, into: &room.panels, from: 0, in: &room.floats)
       Kernels.multiply(room.rows, room.panels, by: unit, into: &y, columns: rows)
     }
   }
@@ -28,13 +25,10 @@ extension FrozenMatrix {
   ) {
     for rows in tiles {
       room.rows.pack(dy.columns(rows))
-      withPanels(&room) { panels, floats in
-        panels.resize(depth: rows.count, columns: columnCount)
-        for piece in pieces(of: rows) {
-          withFloats(of: piece, in: &floats) { weights in
-            panels.pack(rows: weights, from: piece.lowerBound - rows.lowerBound)
-          }
-        }
+      if let packed {
+        room.panels.turn(packed, columns: rows)
+      } else {
+        packTransposed(rows, into: &room.panels, in: &room.floats)
       }
       Kernels.multiply(
         room.rows, room.panels, by: unit, into: &dx, firstRow: firstRow,
@@ -72,14 +66,27 @@ extension FrozenMatrix {
     }
   }
 
-  /// Calls `body` with the room for panels and the room for floats, which lie apart.
-  private func withPanels(
-    _ room: inout TileRoom, _ body: (inout PackedPanels, inout FloatRoom) -> Void
+  /// Makes rows the columns of `panels` from number `first` on.
+  func pack(
+    _ rows: Range<Int>, into panels: inout PackedPanels, from first: Int, in floats: inout FloatRoom
   ) {
-    var panels = PackedPanels()
-    swap(&panels, &room.panels)
-    body(&panels, &room.floats)
-    swap(&panels, &room.panels)
+    for piece in pieces(of: rows) {
+      withFloats(of: piece, in: &floats) { weights in
+        panels.pack(columns: weights, from: first + piece.lowerBound - rows.lowerBound)
+      }
+    }
+  }
+
+  /// Makes rows the rows of `panels`.
+  private func packTransposed(
+    _ rows: Range<Int>, into panels: inout PackedPanels, in floats: inout FloatRoom
+  ) {
+    panels.resize(depth: rows.count, columns: columnCount)
+    for piece in pieces(of: rows) {
+      withFloats(of: piece, in: &floats) { weights in
+        panels.pack(rows: weights, from: piece.lowerBound - rows.lowerBound)
+      }
+    }
   }
 
   private func withRoundedFloats(

@@ -1,28 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Checkpoints
+internal import Synchronization
 internal import Tensors
 
 /// Frozen weights as the checkpoint stores them, of one matrix or several one under the other.
 ///
 /// They become operands for the time of a product only, some rows at a time: memory holds the file,
-/// and one tile. Products are made tile by tile whatever is stored, so that equal values give equal
-/// bits.
+/// and one tile. Where a unit multiplies bfloat16 and the file has 16 bits or more for each value, they
+/// are packed for it by the first product instead, and memory holds that. Products are made tile by
+/// tile whatever is stored, so that equal values give equal bits.
 struct FrozenMatrix: Sendable {
   let rowCount: Int
   let columnCount: Int
   /// What its products are made of.
   let arithmetic: ProductArithmetic
 
-  /// How many bytes it takes as it is stored.
-  var byteCount: Int { parts.reduce(0) { $0 + $1.byteCount } }
+  /// How many bytes of memory it takes between products.
+  var byteCount: Int {
+    if isPackedOnce {
+      return PackedPanels.elementCount(depth: columnCount, columns: rowCount)
+        * MemoryLayout<UInt16>.size
+    }
+    return parts.reduce(0) { $0 + $1.byteCount }
+  }
 
   /// Whether it is in no memory but that of the file.
-  var isMapped: Bool { parts.allSatisfy(\.isMapped) }
+  var isMapped: Bool { !isPackedOnce && parts.allSatisfy(\.isMapped) }
+
+  /// Whether it is packed for a unit by its first product, and kept so.
+  var isPackedOnce: Bool { packing != nil }
 
   /// The rows of each tile, none empty.
   let tiles: [Range<Int>]
   private let parts: [StoredMatrix]
   private let tileElementCount: Int
+  private let packing: Packing?
 
   /// The matrices of the tensors `names`, one under the other.
   ///
@@ -58,6 +70,21 @@ struct FrozenMatrix: Sendable {
     let (rows, tileCount) = (rowCount, 1 + rowCount * columnCount / tileElementCount)
     let step = (rows / tileCount / multiple + 1) * multiple
     tiles = stride(from: 0, to: rows, by: step).map { $0..<min(rows, $0 + step) }
+    packing = arithmetic.packs && parts.allSatisfy(\.isWorthPacking) ? Packing() : nil
+  }
+
+  /// All of it as the right operand of the product with the transpose, if it is kept so; packed when
+  /// it is first asked for.
+  var packed: PackedPanels? {
+    packing?.panels {
+      var (panels, floats) = (PackedPanels(), FloatRoom())
+      panels.resize(depth: columnCount, columns: rowCount)
+      for rows in tiles {
+        pack(rows, into: &panels, from: rows.lowerBound, in: &floats)
+        releasePages()
+      }
+      return panels
+    }
   }
 
   /// The same weights, in products of another kind.
@@ -125,7 +152,7 @@ struct FrozenMatrix: Sendable {
     }
   }
 
-  /// Row i of y = row `indices[i]`; y gets as many rows as there are indices.
+  /// Row i of y = row `indices[i]`, as it is stored; y gets as many rows as there are indices.
   ///
   /// - Precondition: the matrix has the rows, and is as wide as y.
   func gather(_ indices: [Int32], into y: inout Matrix) {
@@ -137,9 +164,14 @@ struct FrozenMatrix: Sendable {
         expand(
           Int(index)..<(Int(index) + 1),
           into: UnsafeMutableBufferPointer(rebasing: values[start..<(start + columnCount)]))
+        // The system maps the neighbours of what is read, too.
+        if isPackedOnce, place % 8 == 7 { releasePages() }
       }
     }
+    if isPackedOnce { releasePages() }
   }
+
+  private func releasePages() { for part in parts { part.releasePages() } }
 
   /// Calls `body` with rows as floats: where they are stored if they are together, or in `room`.
   func withFloats(
@@ -187,6 +219,27 @@ struct FrozenMatrix: Sendable {
       }
       start = end
       first += part.rowCount
+    }
+  }
+}
+
+extension StoredMatrix {
+  /// Whether packed values take no more memory than it does.
+  fileprivate var isWorthPacking: Bool {
+    isMapped && byteCount >= rowCount * columnCount * MemoryLayout<UInt16>.size
+  }
+}
+
+/// What is packed by whoever needs it first, while others wait.
+private final class Packing: Sendable {
+  private let made = Mutex<PackedPanels?>(nil)
+
+  func panels(_ make: () -> PackedPanels) -> PackedPanels {
+    made.withLock { made in
+      if let made { return made }
+      let panels = make()
+      made = panels
+      return panels
     }
   }
 }

@@ -56,11 +56,11 @@ extension FrozenMatrix {
       return TileRoomExtent(floats: tile * columnCount, rounded: count * depth)
     case .bfloat16:
       return TileRoomExtent(
-        floats: tiles.flatMap(pieces).allSatisfy(isLent)
+        floats: isPackedOnce || tiles.flatMap(pieces).allSatisfy(isLent)
           ? 0 : PackedPanels.pieceLength * columnCount,
         rows: PackedRows.elementCount(rows: count, depth: depth),
         panels: max(
-          PackedPanels.elementCount(depth: columnCount, columns: tile),
+          isPackedOnce ? 0 : PackedPanels.elementCount(depth: columnCount, columns: tile),
           PackedPanels.elementCount(depth: tile, columns: columnCount)))
     }
   }

@@ -16,7 +16,7 @@ public struct LoadedModel: Sendable {
   public let path: String
   /// The frozen weights as they are stored, shared by everything in the process.
   public let base: DecoderModel
-  private let quantized = QuantizedBases()
+  private let derived = DerivedBases()
   /// Its tokenizer.
   public let tokenizer: Tokenizer
 
@@ -48,9 +48,8 @@ public struct LoadedModel: Sendable {
   /// - Throws: when the plan's targets are not layers of this model.
   public func adapted(by plan: RunPlan) throws -> AdaptedModel {
     try plan.adapter.check(base.configuration)
-    let base = try base(quantized: plan.quantization)
     let model = AdaptedModel(
-      base: base.computing(in: plan.arithmetic), lora: plan.adapter,
+      base: try base(quantized: plan.quantization, computing: plan.arithmetic), lora: plan.adapter,
       loftQ: try loftQ(of: plan.adapter, plan.quantization))
     try plan.training.zerothOrder?.check(for: model.layout)
     return model
@@ -64,12 +63,13 @@ public struct LoadedModel: Sendable {
       contextLength: checkpoint.configuration.contextLength, maximumTokens: maximumTokens)
   }
 
-  /// The frozen weights in fewer bits, made once for the process.
+  /// The frozen weights in fewer bits, for products of a kind, made once for the process.
   ///
   /// - Parameter quantization: nil for the weights as they are stored.
-  public func base(quantized quantization: Quantization?) throws -> DecoderModel {
-    guard let quantization else { return base }
-    return try quantized.base(of: checkpoint, quantization)
+  public func base(
+    quantized quantization: Quantization?, computing arithmetic: ProductArithmetic
+  ) throws -> DecoderModel {
+    try derived.base(of: self, quantization, arithmetic)
   }
 
   /// What an adapter begins with that makes good what weights lost in fewer bits, made once for the
@@ -78,7 +78,7 @@ public struct LoadedModel: Sendable {
     of adapter: LoRAConfiguration, _ quantization: Quantization?
   ) throws -> LoftQ? {
     guard adapter.start == .loftQ, let quantization else { return nil }
-    return try quantized.loftQ(of: checkpoint, adapter, quantization)
+    return try derived.loftQ(of: checkpoint, adapter, quantization)
   }
 
   /// Writes an adapter as a PEFT folder that names this base.
@@ -107,21 +107,35 @@ extension RunPlan {
   public var arithmetic: ProductArithmetic { ProductArithmetic(compute ?? training.precision) }
 }
 
-/// Bases in fewer bits, and what adapters of them begin with, each made when it is first asked for.
-private final class QuantizedBases: Sendable {
+/// Bases in fewer bits and for products of some kind, and what adapters of them begin with, each made
+/// when it is first asked for.
+private final class DerivedBases: Sendable {
+  private struct Kind: Hashable {
+    let quantization: Quantization?
+    let arithmetic: ProductArithmetic
+  }
+
   private struct Adapted: Hashable {
     let adapter: LoRAConfiguration
     let quantization: Quantization
   }
 
-  private let made = Mutex([Quantization: DecoderModel]())
+  private let made = Mutex([Kind: DecoderModel]())
   private let starts = Mutex([Adapted: LoftQ]())
 
-  func base(of checkpoint: Checkpoint, _ quantization: Quantization) throws -> DecoderModel {
-    try made.withLock { made in
-      if let base = made[quantization] { return base }
-      let base = try DecoderModel(checkpoint, quantization: quantization)
-      made[quantization] = base
+  func base(
+    of model: LoadedModel, _ quantization: Quantization?, _ arithmetic: ProductArithmetic
+  ) throws -> DecoderModel {
+    // A unit's operands are packed in as many bits, and its products are the same.
+    let isPacked = quantization == .bf16 && arithmetic.packs
+    let kind = Kind(quantization: isPacked ? nil : quantization, arithmetic: arithmetic)
+    return try made.withLock { made in
+      if let base = made[kind] { return base }
+      let stored =
+        try kind.quantization.map { try DecoderModel(model.checkpoint, quantization: $0) }
+        ?? model.base
+      let base = stored.computing(in: arithmetic)
+      made[kind] = base
       return base
     }
   }

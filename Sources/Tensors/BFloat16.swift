@@ -49,6 +49,9 @@ public enum ProductArithmetic: Hashable, Sendable {
   /// Operands rounded to bfloat16, and sums in single precision, by a unit of the processor; where
   /// there is none, by its units for floats.
   case bfloat16(BFloat16Unit?)
+
+  /// Whether operands are packed in bfloat16.
+  public var packs: Bool { if case .bfloat16(.some) = self { true } else { false } }
 }
 
 /// The left operand of products: rows as bfloat16, in the order in which units read them.
@@ -89,6 +92,9 @@ public struct PackedPanels: Sendable {
   /// No operand yet.
   public init() {}
 
+  /// How many bytes there are.
+  public var byteCount: Int { values.count * MemoryLayout<UInt16>.size }
+
   /// Makes room for an operand of `depth` rows, each of `columns`.
   public mutating func resize(depth: Int, columns: Int) {
     self.depth = depth
@@ -126,6 +132,30 @@ public struct PackedPanels: Sendable {
       guard let packed = packed.baseAddress else { return }
       tern_bf16_pack_step(
         w.rowCount, w.columnCount, w.start, first / Self.pieceLength, stepCount, packed)
+    }
+  }
+
+  /// Becomes the operand whose rows are columns of `w`.
+  ///
+  /// - Precondition: `w` has the columns, which are whole pieces of it.
+  public mutating func turn(_ w: PackedPanels, columns: Range<Int>) {
+    precondition(
+      columns.lowerBound >= 0 && columns.lowerBound.isMultiple(of: Self.pieceLength)
+        && columns.upperBound <= w.columnCount
+        && (columns.count.isMultiple(of: Self.pieceLength) || columns.upperBound == w.columnCount),
+      "columns \(columns) of \(w.columnCount)")
+    resize(depth: columns.count, columns: w.depth)
+    let (steps, panelCount) = (stepCount(depth), panelCount(columns.count))
+    let first = columns.lowerBound / tileLength
+    w.values.withUnsafeBufferPointer { from in
+      values.withUnsafeMutableBufferPointer { packed in
+        guard let from = from.baseAddress, let packed = packed.baseAddress else { return }
+        for step in 0..<steps {
+          tern_bf16_turn_step(
+            min(2, panelCount - 2 * step), w.depth,
+            from + (first + 2 * step) * stepCount(w.depth) * tileCount, step, steps, packed)
+        }
+      }
     }
   }
 

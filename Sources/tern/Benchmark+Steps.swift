@@ -54,8 +54,8 @@ extension Benchmark {
       let size = StepBenchmark.Size(
         batch: batch, sequence: sequence, supervised: supervised ?? sequence - 1, rank: rank,
         factors: factors, threads: threads, memory: memory?.byteCount)
-      let base = try LoadedModel(path: model).base(quantized: quantize)
-        .computing(in: ProductArithmetic(compute))
+      let base = try LoadedModel(path: model).base(
+        quantized: quantize, computing: ProductArithmetic(compute))
       let report = try StepBenchmark(work, base: base, size: size).run(stepCount: steps)
       try printResult(of: "benchmark \(name)", as: format, report) {
         """

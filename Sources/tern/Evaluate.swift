@@ -53,7 +53,7 @@ struct Evaluate: AsyncParsableCommand {
     try await reportingErrors {
       let loaded = try LoadedModel(path: model)
       let examples = try file.examples(for: loaded, maximumTokens: maximumTokens)
-      let base = try loaded.base(quantized: quantize).computing(in: ProductArithmetic(compute))
+      let base = try loaded.base(quantized: quantize, computing: ProductArithmetic(compute))
       let adapted =
         try adapter.map { try AdaptedModel(base: base, adapter: PEFTAdapter(folder: $0)) }
         ?? AdaptedModel(base: base)

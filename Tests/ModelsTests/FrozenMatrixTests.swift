@@ -99,13 +99,15 @@ import Testing
     #expect(share < (quantization == .bf16 ? 0.51 : 0.34))
   }
 
-  /// Rounding when it is loaded and rounding for each product are the same.
-  @Test(arguments: [BFloat16Unit.available, .plain, nil])
-  func productsInBFloat16AreThoseOfWeightsInBFloat16(unit: BFloat16Unit?) throws {
+  /// Rounding when it is loaded, packing once and packing for each product are the same.
+  @Test(arguments: [BFloat16Unit.available, .plain, nil], [1, 2100, 1 << 20])
+  func productsInBFloat16AreThoseOfWeightsInBFloat16(unit: BFloat16Unit?, tile: Int) throws {
     let arithmetic = ProductArithmetic.bfloat16(unit)
-    let stored = try FrozenMatrix(checkpoint, names, arithmetic: arithmetic)
+    let stored = try FrozenMatrix(
+      checkpoint, names, tileElementCount: tile, arithmetic: arithmetic)
     let halved = try FrozenMatrix(
-      checkpoint, names, quantization: .bf16, arithmetic: arithmetic)
+      checkpoint, names, quantization: .bf16, tileElementCount: tile, arithmetic: arithmetic)
+    #expect(stored.isPackedOnce == (unit != nil) && !halved.isPackedOnce)
     let x = small(rows: 19, columns: stored.columnCount)
     var room = TileRoom()
     func results(of matrix: FrozenMatrix) -> [Float] {
@@ -118,10 +120,23 @@ import Testing
     #expect(results(of: stored) == results(of: halved))
   }
 
-  @Test func rowsAreGathered() throws {
+  /// What is packed is in this process's memory, in 16 bits a value; four bits stay as they are.
+  @Test func packedWeightsAreCountedAsTheyAre() throws {
+    let count = try FrozenMatrix(checkpoint, names).byteCount / 4
+    let packed = try FrozenMatrix(checkpoint, names, arithmetic: .bfloat16(.plain))
+    #expect(!packed.isMapped && (2 * count..<(5 * count / 2)).contains(packed.byteCount))
+    #expect(try #require(packed.packed).byteCount == packed.byteCount)
+    #expect(try FrozenMatrix(checkpoint, names, arithmetic: .bfloat16(nil)).isMapped)
+    let small = try FrozenMatrix(
+      checkpoint, names, quantization: .nf4, arithmetic: .bfloat16(.plain))
+    #expect(!small.isPackedOnce && small.byteCount < count)
+  }
+
+  @Test(arguments: [ProductArithmetic.float32, .bfloat16(.plain)])
+  func rowsAreGatheredAsTheyAreStored(arithmetic: ProductArithmetic) throws {
     let whole = try whole(names)
-    let matrix = try FrozenMatrix(checkpoint, names)
-    let indices: [Int32] = [0, Int32(whole.rowCount - 1), 3, 3]
+    let matrix = try FrozenMatrix(checkpoint, names, arithmetic: arithmetic)
+    let indices: [Int32] = [0, Int32(whole.rowCount - 1)] + [Int32](repeating: 3, count: 100)
     var (rows, expected) = (Matrix(rows: 0, columns: whole.columnCount), [Float]())
     matrix.gather(indices, into: &rows)
     for index in indices { expected += whole.rows(Int(index)..<(Int(index) + 1)).elements }

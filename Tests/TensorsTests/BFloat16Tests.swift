@@ -69,6 +69,30 @@ struct BFloat16Tests {
     }
   }
 
+  /// What is turned is what would have been packed the other way, in whole or in parts.
+  @Test(arguments: sizes, units)
+  func turnedOperandsAreThoseOfTheTranspose(size: [Int], unit: BFloat16Unit) {
+    let w = noise(rows: size[1], columns: size[2], "w")
+    let x = noise(rows: size[0], columns: size[1], "x")
+    let panels = columns(w)
+    var (turned, packed) = (PackedPanels(), PackedRows())
+    func product(_ x: Matrix, _ w: PackedPanels) -> [Float] {
+      var y = Matrix(rows: x.rowCount, columns: size[2])
+      packed.pack(x)
+      Kernels.multiply(packed, w, by: unit, into: &y)
+      return y.values
+    }
+    turned.turn(panels, columns: 0..<size[1])
+    #expect(product(x, turned) == product(x, rows(w)))
+    for first in stride(from: 0, to: size[1], by: PackedPanels.pieceLength) {
+      let piece = first..<min(size[1], first + PackedPanels.pieceLength)
+      turned.turn(panels, columns: piece)
+      let part = Matrix(w.rows(piece).elements, rows: piece.count, columns: size[2])
+      let left = Matrix(x.columns(piece).elements, rows: size[0], columns: piece.count)
+      #expect(product(left, turned) == product(left, rows(part)))
+    }
+  }
+
   @Test func thisMachinesUnitIsRight() {
     #expect(BFloat16Unit.distrusted == nil)
   }

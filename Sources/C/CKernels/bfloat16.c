@@ -119,6 +119,48 @@ TERN_DISPATCHED void tern_bf16_pack_step(
   }
 }
 
+// Four bfloat16 of two columns and two rows, eight times.
+typedef uint64_t squares8 __attribute__((vector_size(64)));
+
+// Squares whose columns become rows: the second value and the third change places.
+#define TURNED(squares)                                                                     \
+  (((squares) & 0xFFFF00000000FFFFu) | ((squares) >> 16 & 0xFFFF0000u) |                    \
+   ((squares) << 16 & 0xFFFF00000000u))
+
+TERN_DISPATCHED void tern_bf16_turn_step(
+    size_t panels, size_t depth, const uint16_t *b, size_t step, size_t steps, uint16_t *packed) {
+  enum { SIDE = TILE / 2 };
+  size_t own_steps = (depth + STEP - 1) / STEP;
+  packed += step * TILE_VALUES;
+  for (size_t first = 0; first < depth; first += TILE, packed += steps * TILE_VALUES)
+    for (size_t panel = 0; panel < 2; panel++) {
+      uint16_t *to = packed + panel * TILE_VALUES / 2;
+      if (panel >= panels) {
+        memset(to, 0, TILE_VALUES / 2 * sizeof *to);
+        continue;
+      }
+      const uint16_t *from = b + (panel * own_steps + first / STEP) * TILE_VALUES +
+                             first % STEP / TILE * (TILE_VALUES / 2);
+      squares8 rows[SIDE];
+      memcpy(rows, from, sizeof rows);
+#pragma clang loop unroll(full)
+      for (int i = 0; i < SIDE; i++) rows[i] = TURNED(rows[i]);
+#pragma clang loop unroll(full)
+      for (int round = 0; round < 3; round++) {
+        squares8 turned[SIDE];
+#pragma clang loop unroll(full)
+        for (int i = 0; i < SIDE / 2; i++) {
+          turned[2 * i] =
+              __builtin_shufflevector(rows[i], rows[i + 4], 0, 8, 1, 9, 2, 10, 3, 11);
+          turned[2 * i + 1] =
+              __builtin_shufflevector(rows[i], rows[i + 4], 4, 12, 5, 13, 6, 14, 7, 15);
+        }
+        memcpy(rows, turned, sizeof turned);
+      }
+      memcpy(to, rows, sizeof rows);
+    }
+}
+
 // Where a tile of y is computed: in its place, or aside when not all of it is wanted.
 struct place {
   float *start;

@@ -42,6 +42,11 @@ void tern_bf16_pack_panel(size_t columns, size_t depth, const float *w, uint16_t
 void tern_bf16_pack_step(
     size_t depth, size_t columns, const float *w, size_t step, size_t steps, uint16_t *packed);
 
+/// One step of the right operand of products with the transpose, in the same order: its rows are the
+/// columns of up to two successive panels, `b`, of `depth` rows; it has as many columns.
+void tern_bf16_turn_step(
+    size_t panels, size_t depth, const uint16_t *b, size_t step, size_t steps, uint16_t *packed);
+
 /// y = a b, or y += a b, for packed operands; y has `rows` rows of `columns` values, `stride` apart.
 void tern_bf16_multiply(
     enum tern_bf16_unit unit, size_t rows, size_t columns, size_t steps, const uint16_t *a,
