@@ -115,7 +115,7 @@ extension Block {
     _ scratch: inout Scratch, _ gradient: inout [Float]
   ) {
     Kernels.attendBackward(
-      saved.qkv_TW, attention, batch.sequences, output_TQ: saved.attention_TQ,
+      saved.qkv_TW, attention, batch.sequences, in: arithmetic, output_TQ: saved.attention_TQ,
       gradient_TQ: scratch.dAttention_TQ,
       statistics: saved.statistics, scratch: &scratch.attention, into: &scratch.dqkv_TW)
     Kernels.rotate(

@@ -14,6 +14,9 @@ struct Block {
   /// The last block computes all after its attention for rows with targets only.
   let isLast: Bool
 
+  /// What its products are made of, but for those with the adapter.
+  var arithmetic: ProductArithmetic { weights.queryKeyValue.weights.arithmetic }
+
   /// The stream after the block; in the last, only its rows with targets.
   func forward(
     _ batch: inout BatchLayout, _ copies: inout AdapterCopies, stream: inout Matrix,
@@ -99,7 +102,7 @@ struct Block {
       &saved.qkv_TW, headCount: attention.headCount + attention.keyValueHeadCount,
       positions: batch.positions, table: batch.table)
     Kernels.attend(
-      saved.qkv_TW, attention, batch.sequences, statistics: &saved.statistics,
+      saved.qkv_TW, attention, batch.sequences, in: arithmetic, statistics: &saved.statistics,
       scratch: &scratch.attention, into: &saved.attention_TQ)
   }
 

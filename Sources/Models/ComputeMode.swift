@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Tensors
 
-/// In what precision frozen weights are multiplied, forward and backward; all else is single
-/// precision always.
+/// In what precision frozen weights are multiplied, and queries, keys and values in attention, forward
+/// and backward; all else is single precision always.
 public enum ComputeMode: String, Codable, CaseIterable, Sendable {
   /// Operands are rounded to bfloat16, and their products summed in single precision.
   case bf16

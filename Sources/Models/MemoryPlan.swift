@@ -212,7 +212,7 @@ extension AdaptedModel {
     return extent.tokenCount * (2 * configuration.width + configuration.feedForwardWidth)
       + extent.targetRowCount * (shape.queryWidth + base.finalNorm.statisticCount)
       + logitRows * configuration.vocabularySize
-      + AttentionScratch.elementCount(shape, longest: extent.longestSequence)
+      + AttentionScratch.elementCount(shape, longest: extent.longestSequence, base.arithmetic)
       + room.floatCount
   }
 

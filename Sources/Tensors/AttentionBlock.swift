@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CKernels
-internal import COpenBLAS
 
 /// Some queries of one sequence, for all heads that share one key-value head.
 ///
@@ -22,6 +21,8 @@ struct AttentionBlock {
   }
   var rowCount: Int { queries.count * shape.groupSize }
   var scoreStride: Int { AttentionScratch.scoreStride(keyCount: keys.count) }
+  /// The number of scores, with those that fill rows up.
+  var scoreCount: Int { rowCount * scoreStride }
 
   /// The first query's row among all tokens.
   private var firstRow: Int {
@@ -99,37 +100,44 @@ struct AttentionBlock {
     return [(first: 0, count: shared, row: prefix.lowerBound + keys.lowerBound), own]
   }
 
+  /// Makes what was gathered of queries, keys and values what the products take.
+  func prepareOperands(of memory: ScratchPointers) {
+    memory.products.prepare(memory.queries, count: rowCount * shape.headWidth)
+    memory.products.prepare(memory.keys, count: keys.count * shape.headWidth)
+    memory.products.prepare(memory.values, count: keys.count * shape.headWidth)
+  }
+
   /// scores = rows k^T, for keys (or values).
   func scores(
     of rows: UnsafePointer<Float>, keys keyRows: UnsafePointer<Float>,
-    into scores: UnsafeMutablePointer<Float>
+    into scores: UnsafeMutablePointer<Float>, by products: AttentionProducts
   ) {
-    cblas_sgemm(
-      CblasRowMajor, CblasNoTrans, CblasTrans, Int32(rowCount), Int32(keys.count),
-      Int32(shape.headWidth), 1, rows, Int32(shape.headWidth), keyRows, Int32(shape.headWidth), 0,
-      scores, Int32(scoreStride))
+    products.multiply(
+      .init(start: rows, stride: shape.headWidth), transposed: keyRows,
+      into: .init(start: scores, stride: scoreStride), rows: rowCount, columns: keys.count,
+      depth: shape.headWidth)
   }
 
   /// rows = scores v, for values (or keys).
   func combine(
     _ scores: UnsafePointer<Float>, values: UnsafePointer<Float>,
-    into rows: UnsafeMutablePointer<Float>
+    into rows: UnsafeMutablePointer<Float>, by products: AttentionProducts
   ) {
-    cblas_sgemm(
-      CblasRowMajor, CblasNoTrans, CblasNoTrans, Int32(rowCount), Int32(shape.headWidth),
-      Int32(keys.count), 1, scores, Int32(scoreStride), values, Int32(shape.headWidth), 0, rows,
-      Int32(shape.headWidth))
+    products.multiply(
+      .init(start: scores, stride: scoreStride), values,
+      into: .init(start: rows, stride: shape.headWidth), rows: rowCount,
+      columns: shape.headWidth, depth: keys.count)
   }
 
   /// values = scores^T rows, for gradients of values (or keys).
   func transpose(
     _ scores: UnsafePointer<Float>, rows: UnsafePointer<Float>,
-    into values: UnsafeMutablePointer<Float>
+    into values: UnsafeMutablePointer<Float>, by products: AttentionProducts
   ) {
-    cblas_sgemm(
-      CblasRowMajor, CblasTrans, CblasNoTrans, Int32(keys.count), Int32(shape.headWidth),
-      Int32(rowCount), 1, scores, Int32(scoreStride), rows, Int32(shape.headWidth), 0, values,
-      Int32(shape.headWidth))
+    products.multiply(
+      transposed: .init(start: scores, stride: scoreStride), rows,
+      into: .init(start: values, stride: shape.headWidth), rows: keys.count,
+      columns: shape.headWidth, depth: rowCount)
   }
 
   /// Calls `body` for all blocks: sequence by sequence, head by head, first queries first.

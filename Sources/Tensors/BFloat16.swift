@@ -33,7 +33,7 @@ public enum BFloat16Unit: String, Sendable {
   /// Whether it makes of a known product what plain C makes of it.
   private var isRight: Bool { tern_bf16_is_right(code) == 1 }
 
-  fileprivate var code: tern_bf16_unit {
+  var code: tern_bf16_unit {
     switch self {
     case .amx: TERN_BF16_AMX
     case .avx512: TERN_BF16_AVX512
@@ -42,7 +42,7 @@ public enum BFloat16Unit: String, Sendable {
   }
 }
 
-/// What products of frozen weights are made of.
+/// What products of frozen weights, and those of attention, are made of.
 public enum ProductArithmetic: Hashable, Sendable {
   /// Single precision.
   case float32
@@ -67,7 +67,7 @@ public struct PackedRows: Sendable {
   public mutating func pack(_ x: Matrix) {
     rowCount = x.rowCount
     depth = x.columnCount
-    grow(&values, to: Self.elementCount(rows: rowCount, depth: depth))
+    Kernels.grow(&values, to: Self.elementCount(rows: rowCount, depth: depth))
     values.withUnsafeMutableBufferPointer { packed in
       guard let packed = packed.baseAddress else { return }
       x.withPointer { tern_bf16_pack_rows(x.rowCount, x.columnCount, $0, x.stride, packed) }
@@ -99,7 +99,7 @@ public struct PackedPanels: Sendable {
   public mutating func resize(depth: Int, columns: Int) {
     self.depth = depth
     columnCount = columns
-    grow(&values, to: Self.elementCount(depth: depth, columns: columns))
+    Kernels.grow(&values, to: Self.elementCount(depth: depth, columns: columns))
   }
 
   /// Takes columns from number `first` on, which are the rows of `w`.
@@ -109,14 +109,34 @@ public struct PackedPanels: Sendable {
     precondition(
       w.columnCount == depth && isPiece(first, w.rowCount, of: columnCount),
       "columns \(first) to \(first + w.rowCount) of \(columnCount), each of \(depth)")
-    let stepCount = stepCount(depth)
+    let offset = Self.elementCount(depth: depth, columns: first)
     values.withUnsafeMutableBufferPointer { packed in
       guard let packed = packed.baseAddress else { return }
-      for start in stride(from: 0, to: w.rowCount, by: tileLength) {
-        tern_bf16_pack_panel(
-          min(tileLength, w.rowCount - start), w.columnCount, w.start + start * w.stride,
-          packed + (first + start) / tileLength * stepCount * tileCount)
-      }
+      Self.pack(columns: w.start, count: w.rowCount, depth: depth, into: packed + offset)
+    }
+  }
+
+  /// Packs `count` columns, which are rows of `depth` floats end to end.
+  static func pack(
+    columns w: UnsafePointer<Float>, count: Int, depth: Int,
+    into packed: UnsafeMutablePointer<UInt16>
+  ) {
+    for start in stride(from: 0, to: count, by: tileLength) {
+      tern_bf16_pack_panel(
+        min(tileLength, count - start), depth, w + start * depth,
+        packed + elementCount(depth: depth, columns: start))
+    }
+  }
+
+  /// Packs `count` rows of `columns` floats, end to end.
+  static func pack(
+    rows w: UnsafePointer<Float>, count: Int, columns: Int,
+    into packed: UnsafeMutablePointer<UInt16>
+  ) {
+    for start in stride(from: 0, to: count, by: pieceLength) {
+      tern_bf16_pack_step(
+        min(pieceLength, count - start), columns, w + start * columns, start / pieceLength,
+        stepCount(count), packed)
     }
   }
 
@@ -227,8 +247,4 @@ private let stepLength = 32
 private let tileCount = tileLength * stepLength
 
 private func panelCount(_ count: Int) -> Int { (count + tileLength - 1) / tileLength }
-private func stepCount(_ depth: Int) -> Int { (depth + stepLength - 1) / stepLength }
-
-private func grow(_ values: inout [UInt16], to count: Int) {
-  if values.count < count { values = [UInt16](repeating: 0, count: count) }
-}
+func stepCount(_ depth: Int) -> Int { (depth + stepLength - 1) / stepLength }

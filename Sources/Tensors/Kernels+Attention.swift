@@ -12,12 +12,14 @@ internal import CKernels
 extension Kernels {
   /// output = softmax(q k^T / sqrt(D)) v for each head; keeps what the backward needs.
   ///
+  /// Both products are made in `arithmetic`, and all else is single precision.
+  ///
   /// - Precondition: `qkv_TW` is whole and as wide as the shape says; each of its rows is one
   ///   sequence's own; prefixes are rows of it.
   public static func attend(
     _ qkv_TW: Matrix, _ shape: AttentionShape, _ sequences: [SequenceRows],
-    statistics: inout AttentionStatistics, scratch: inout AttentionScratch,
-    into output_TQ: inout Matrix
+    in arithmetic: ProductArithmetic = .float32, statistics: inout AttentionStatistics,
+    scratch: inout AttentionScratch, into output_TQ: inout Matrix
   ) {
     check(qkv_TW, shape, sequences)
     precondition(output_TQ.columnCount == shape.queryWidth, "\(shape) into \(output_TQ.shape)")
@@ -27,16 +29,20 @@ extension Kernels {
     qkv_TW.withPointer { qkv in
       withPointers(to: &output_TQ.values, &statistics.maxima, &statistics.reciprocals) {
         output, maxima, reciprocals in
-        scratch.withPointers(shape, sequences) { memory in
+        scratch.withPointers(shape, sequences, arithmetic) { memory in
           AttentionBlock.forEach(shape, sequences) { block in
             block.gather(
               from: qkv, stride: shape.rowWidth, scale: shape.scoreScale, into: memory.queries)
             block.gatherKeys(from: qkv, into: memory.keys, values: memory.values)
-            block.scores(of: memory.queries, keys: memory.keys, into: memory.scores)
+            block.prepareOperands(of: memory)
+            block.scores(
+              of: memory.queries, keys: memory.keys, into: memory.scores, by: memory.products)
             var rows = block.scoreRows
             let offset = block.statisticOffset
             tern_softmax(&rows, memory.scores, maxima + offset, reciprocals + offset)
-            block.combine(memory.scores, values: memory.values, into: memory.outputs)
+            memory.products.prepare(memory.scores, count: block.scoreCount)
+            block.combine(
+              memory.scores, values: memory.values, into: memory.outputs, by: memory.products)
             block.scatter(memory.outputs, scale: 1, into: output, stride: shape.queryWidth)
           }
         }
@@ -49,7 +55,8 @@ extension Kernels {
   /// - Precondition: everything else is as the forward had it and left it.
   public static func attendBackward(
     _ qkv_TW: Matrix, _ shape: AttentionShape, _ sequences: [SequenceRows],
-    output_TQ: Matrix, gradient_TQ: Matrix, statistics: AttentionStatistics,
+    in arithmetic: ProductArithmetic = .float32, output_TQ: Matrix, gradient_TQ: Matrix,
+    statistics: AttentionStatistics,
     scratch: inout AttentionScratch, into dqkv_TW: inout Matrix
   ) {
     check(qkv_TW, shape, sequences)
@@ -70,7 +77,7 @@ extension Kernels {
         withPointers(from: statistics.maxima, statistics.reciprocals, scratch.dots) { known in
           dqkv_TW.values.withUnsafeMutableBufferPointer { dqkv in
             guard let dqkv = dqkv.baseAddress else { return }
-            scratch.withPointers(shape, sequences) { memory in
+            scratch.withPointers(shape, sequences, arithmetic) { memory in
               AttentionBlock.forEach(shape, sequences) { block in
                 backward(block, qkv, gradient, known, memory, to: dqkv)
               }
@@ -86,21 +93,29 @@ extension Kernels {
     _ known: KnownPointers, _ memory: ScratchPointers, to dqkv: UnsafeMutablePointer<Float>
   ) {
     let (shape, scale) = (block.shape, block.shape.scoreScale)
+    let products = memory.products
     block.gather(from: qkv, stride: shape.rowWidth, scale: scale, into: memory.queries)
     block.gather(from: gradient, stride: shape.queryWidth, scale: 1, into: memory.outputs)
     block.gatherKeys(from: qkv, into: memory.keys, values: memory.values)
-    block.scores(of: memory.queries, keys: memory.keys, into: memory.scores)
-    block.scores(of: memory.outputs, keys: memory.values, into: memory.scoreGradients)
+    block.prepareOperands(of: memory)
+    products.prepare(memory.outputs, count: block.rowCount * shape.headWidth)
+    block.scores(of: memory.queries, keys: memory.keys, into: memory.scores, by: products)
+    block.scores(
+      of: memory.outputs, keys: memory.values, into: memory.scoreGradients, by: products)
     var rows = block.scoreRows
     let offset = block.statisticOffset
     tern_softmax_backward(
       &rows, known.maxima + offset, known.reciprocals + offset, known.dots + offset,
       memory.scores, memory.scoreGradients)
-    block.transpose(memory.scores, rows: memory.outputs, into: memory.keyGradients)
+    products.prepare(memory.scores, count: block.scoreCount)
+    products.prepare(memory.scoreGradients, count: block.scoreCount)
+    block.transpose(
+      memory.scores, rows: memory.outputs, into: memory.keyGradients, by: products)
     block.addKeyGradients(memory.keyGradients, areValues: true, to: dqkv)
-    block.transpose(memory.scoreGradients, rows: memory.queries, into: memory.keyGradients)
+    block.transpose(
+      memory.scoreGradients, rows: memory.queries, into: memory.keyGradients, by: products)
     block.addKeyGradients(memory.keyGradients, areValues: false, to: dqkv)
-    block.combine(memory.scoreGradients, values: memory.keys, into: memory.outputs)
+    block.combine(memory.scoreGradients, values: memory.keys, into: memory.outputs, by: products)
     block.scatter(memory.outputs, scale: scale, into: dqkv, stride: shape.rowWidth)
   }
 

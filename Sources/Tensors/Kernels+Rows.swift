@@ -107,8 +107,8 @@ extension Kernels {
   }
 
   /// Makes room for `count` values, without ever giving any back.
-  static func grow(_ values: inout [Float], to count: Int) {
-    if values.count < count { values = [Float](repeating: 0, count: count) }
+  static func grow<Number: Numeric>(_ values: inout [Number], to count: Int) {
+    if values.count < count { values = [Number](repeating: 0, count: count) }
   }
 
   private static func check(_ indices: [Int32], of x: Matrix, _ y: Matrix) {

@@ -82,6 +82,42 @@ struct AttentionTests {
     }
   }
 
+  /// Output and gradient.
+  private func results(
+    _ item: Case, _ arithmetic: ProductArithmetic
+  ) -> (output: [Float], gradient: [Float]) {
+    let qkv = input(item)
+    let dy = noise(rows: qkv.rowCount, columns: item.shape.queryWidth, "dy")
+    var (statistics, scratch) = (AttentionStatistics(), AttentionScratch())
+    var output = Matrix(rows: 0, columns: item.shape.queryWidth)
+    var gradient = Matrix(rows: 0, columns: item.shape.rowWidth)
+    // Twice: what is packed must not depend on what was in its memory before.
+    for _ in 0..<2 {
+      Kernels.attend(
+        qkv, item.shape, item.sequences, in: arithmetic, statistics: &statistics,
+        scratch: &scratch, into: &output)
+      Kernels.attendBackward(
+        qkv, item.shape, item.sequences, in: arithmetic, output_TQ: output, gradient_TQ: dy,
+        statistics: statistics, scratch: &scratch, into: &gradient)
+    }
+    return (output.elements, gradient.elements)
+  }
+
+  /// A unit makes nearly what rounded operands make, which is not far from what floats make.
+  @Test(arguments: cases, BFloat16Tests.units)
+  func inBFloat16OutputAndGradientAreNearlyThose(item: Case, unit: BFloat16Unit) {
+    let exact = results(item, .float32)
+    let (rounded, packed) = (results(item, .bfloat16(nil)), results(item, .bfloat16(unit)))
+    for (exact, rounded, packed) in [
+      (exact.output, rounded.output, packed.output),
+      (exact.gradient, rounded.gradient, packed.gradient),
+    ] {
+      let error = relativeError(rounded, exact)
+      #expect(error > 1e-4 && error < 2e-2)
+      #expect(relativeError(packed, rounded) < error / 4)
+    }
+  }
+
   @Test func scoresTooLargeForTheExponentialDoNoHarm() {
     let shape = AttentionShape(headCount: 1, keyValueHeadCount: 1, headWidth: 2, window: nil)
     let qkv = Matrix([900, 0, 900, 0, 1, 2, 900, 0, -900, 0, 3, 4], rows: 2, columns: 6)

@@ -41,7 +41,8 @@ TERN_DISPATCHED void tern_bf16_pack_rows(
 // Sixteen floats' bits, or sixteen pairs of bfloat16.
 typedef uint32_t bits16 __attribute__((vector_size(64)));
 
-// Rounds to bfloat16 in the upper half. Weights are finite, so that nothing else can happen.
+// Rounds to bfloat16 in the upper half. Weights are finite, and what computing makes that is not a
+// number has no low bits, so that it stays what it is.
 #define ROUND_UP(bits) ((bits) + 0x7FFFu + ((bits) >> 16 & 1u))
 
 // Two values side by side, as units multiply them: the first in the lower half.
@@ -75,6 +76,24 @@ TERN_INLINE void transpose(bits16 rows[TILE]) {
     }
     memcpy(rows, turned, sizeof turned);
   }
+}
+
+TERN_DISPATCHED void tern_bf16_pack_columns(
+    size_t rows, size_t depth, const float *x, size_t stride, uint16_t *packed) {
+  for (size_t first = 0; first < rows; first += TILE)
+    for (size_t start = 0; start < depth; start += STEP, packed += TILE_VALUES) {
+      size_t length = depth - start < STEP ? depth - start : STEP;
+      bits16 pairs[TILE] = {{0}};
+      for (size_t i = 0; i < length; i += 2) {
+        const float *from = x + (start + i) * stride + first;
+        bits16 above, below;
+        load_part(rows - first, from, &above);
+        load_part(i + 1 < length ? rows - first : 0, from + stride, &below);
+        pairs[i / 2] = PAIRS(above, below);
+      }
+      transpose(pairs);
+      memcpy(packed, pairs, sizeof pairs);
+    }
 }
 
 TERN_DISPATCHED void tern_bf16_pack_panel(

@@ -33,6 +33,10 @@ void tern_bf16_round(size_t count, const float *x, float *y);
 void tern_bf16_pack_rows(
     size_t rows, size_t depth, const float *x, size_t stride, uint16_t *packed);
 
+/// The same, of which x has `depth` rows of `rows` values, `stride` apart.
+void tern_bf16_pack_columns(
+    size_t rows, size_t depth, const float *x, size_t stride, uint16_t *packed);
+
 /// 16 columns of the right operand, of which w has `columns` as rows of `depth` values. Step by
 /// step, 16 pairs of successive values of all columns.
 void tern_bf16_pack_panel(size_t columns, size_t depth, const float *w, uint16_t *packed);
