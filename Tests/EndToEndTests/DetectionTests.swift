@@ -14,9 +14,12 @@ struct DetectionTests {
   private func waitingRun() async throws -> (Site, coordinator: Process, workers: [Process]) {
     let site = try Site(heartbeat: Self.heartbeat)
     let coordinator = try await site.startCoordinator()
-    let workers = try Site.workers.prefix(2).map { try site.startWorker($0) }
-    try await site.wait("both joined") {
+    let names = Site.workers.prefix(2)
+    let workers = try names.map { try site.startWorker($0) }
+    // A worker knows the heartbeat from its welcome only, and waits for that for ten seconds.
+    try await site.wait("both joined, and were welcomed") {
       site.lineCount(of: "coordinator.log", with: " joined from ") == 2
+        && names.allSatisfy { site.lineCount(of: "\($0).log", with: "learning by") == 1 }
     }
     return (site, coordinator, workers)
   }
