@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Matrix products. BLAS is called here and in Kernels+Attention.swift alone. Pointers are valid in
+// Matrix products. BLAS is called here and in AttentionProducts.swift alone. Pointers are valid in
 // the closure that gives them; each shape is checked before BLAS sees it.
 internal import COpenBLAS
 

@@ -19,25 +19,6 @@ TERN_DISPATCHED void tern_bf16_round(size_t count, const float *x, float *y) {
   }
 }
 
-TERN_DISPATCHED void tern_bf16_pack_rows(
-    size_t rows, size_t depth, const float *x, size_t stride, uint16_t *packed) {
-  size_t steps = (depth + STEP - 1) / STEP;
-  for (size_t first = 0; first < rows; first += TILE)
-    for (size_t step = 0; step < steps; step++, packed += TILE_VALUES) {
-      size_t tile_rows = rows - first < TILE ? rows - first : TILE;
-      size_t width = depth - step * STEP < STEP ? depth - step * STEP : STEP;
-      if (tile_rows < TILE || width < STEP) memset(packed, 0, TILE_VALUES * sizeof *packed);
-      for (size_t row = 0; row < tile_rows; row++) {
-        const float *from = x + (first + row) * stride + step * STEP;
-        uint16_t *to = packed + row * STEP;
-        if (width == STEP)
-          for (size_t i = 0; i < STEP; i++) to[i] = rounded(from[i]);
-        else
-          for (size_t i = 0; i < width; i++) to[i] = rounded(from[i]);
-      }
-    }
-}
-
 // Sixteen floats' bits, or sixteen pairs of bfloat16.
 typedef uint32_t bits16 __attribute__((vector_size(64)));
 
@@ -56,6 +37,32 @@ TERN_INLINE void load_part(size_t count, const float *from, bits16 *to) {
     memset(to, 0, sizeof *to);
     memcpy(to, from, count * sizeof *from);
   }
+}
+
+// 32 floats as 16 pairs of successive ones.
+TERN_INLINE void load_pairs(size_t count, const float *from, bits16 *pairs) {
+  bits16 low, high;
+  load_part(count, from, &low);
+  load_part(count > TILE ? count - TILE : 0, from + TILE, &high);
+  bits16 first = __builtin_shufflevector(
+      low, high, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  bits16 second = __builtin_shufflevector(
+      low, high, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+  *pairs = PAIRS(first, second);
+}
+
+TERN_DISPATCHED void tern_bf16_pack_rows(
+    size_t rows, size_t depth, const float *x, size_t stride, uint16_t *packed) {
+  for (size_t first = 0; first < rows; first += TILE)
+    for (size_t start = 0; start < depth; start += STEP, packed += TILE_VALUES) {
+      size_t tile_rows = rows - first < TILE ? rows - first : TILE;
+      if (tile_rows < TILE) memset(packed, 0, TILE_VALUES * sizeof *packed);
+      for (size_t row = 0; row < tile_rows; row++) {
+        bits16 pairs;
+        load_pairs(depth - start, x + (first + row) * stride + start, &pairs);
+        memcpy(packed + row * STEP, &pairs, sizeof pairs);
+      }
+    }
 }
 
 // Weights come from memory along many rows at once, more than processors foresee: they are asked for
@@ -105,14 +112,7 @@ TERN_DISPATCHED void tern_bf16_pack_panel(
       const float *from = w + column * depth + start;
       __builtin_prefetch(from + AHEAD);
       __builtin_prefetch(from + AHEAD + TILE);
-      bits16 low, high;
-      load_part(width, from, &low);
-      load_part(width > TILE ? width - TILE : 0, from + TILE, &high);
-      bits16 first = __builtin_shufflevector(
-          low, high, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
-      bits16 second = __builtin_shufflevector(
-          low, high, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
-      rows[column] = PAIRS(first, second);
+      load_pairs(width, from, &rows[column]);
     }
     transpose(rows);
     memcpy(packed, rows, sizeof rows);
