@@ -7,8 +7,9 @@ internal import Tensors
 ///
 /// They become operands for the time of a product only, some rows at a time: memory holds the file,
 /// and one tile. Where a unit multiplies bfloat16 and the file has 16 bits or more for each value, they
-/// are packed for it by the first product instead, and memory holds that. Products are made tile by
-/// tile whatever is stored, so that equal values give equal bits.
+/// are packed for it by the first product instead, and memory holds that. Other products are made tile
+/// by tile whatever is stored, so that equal values give equal bits; a unit's have the same bits either
+/// way.
 struct FrozenMatrix: Sendable {
   let rowCount: Int
   let columnCount: Int

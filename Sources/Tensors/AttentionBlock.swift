@@ -113,7 +113,7 @@ struct AttentionBlock {
     into scores: UnsafeMutablePointer<Float>, by products: AttentionProducts
   ) {
     products.multiply(
-      .init(start: rows, stride: shape.headWidth), transposed: keyRows,
+      .init(start: rows, stride: shape.headWidth), keyRows, .right,
       into: .init(start: scores, stride: scoreStride), rows: rowCount, columns: keys.count,
       depth: shape.headWidth)
   }
@@ -124,7 +124,7 @@ struct AttentionBlock {
     into rows: UnsafeMutablePointer<Float>, by products: AttentionProducts
   ) {
     products.multiply(
-      .init(start: scores, stride: scoreStride), values,
+      .init(start: scores, stride: scoreStride), values, .neither,
       into: .init(start: rows, stride: shape.headWidth), rows: rowCount,
       columns: shape.headWidth, depth: keys.count)
   }
@@ -135,7 +135,7 @@ struct AttentionBlock {
     into values: UnsafeMutablePointer<Float>, by products: AttentionProducts
   ) {
     products.multiply(
-      transposed: .init(start: scores, stride: scoreStride), rows,
+      .init(start: scores, stride: scoreStride), rows, .left,
       into: .init(start: values, stride: shape.headWidth), rows: keys.count,
       columns: shape.headWidth, depth: rowCount)
   }

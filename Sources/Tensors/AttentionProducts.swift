@@ -59,54 +59,35 @@ struct AttentionProducts {
     if case .rounded = kind { tern_bf16_round(count, values, values) }
   }
 
-  /// c = a b^T.
-  func multiply(
-    _ a: Rows, transposed b: UnsafePointer<Float>, into c: Target, rows: Int, columns: Int,
-    depth: Int
-  ) {
-    guard case .packed(let unit, let left, let right) = kind else {
-      return multiply(a, CblasNoTrans, b, CblasTrans, into: c, rows, columns, depth)
-    }
-    tern_bf16_pack_rows(rows, depth, a.start, a.stride, left)
-    PackedPanels.pack(columns: b, count: columns, depth: depth, into: right)
-    tern_bf16_multiply(
-      unit.code, rows, columns, stepCount(depth), left, right, 0, c.start, c.stride)
+  /// Which operand's transpose is multiplied.
+  enum Transposed {
+    case neither, left, right
   }
 
-  /// c = a b.
+  /// c = a b, a^T b or a b^T.
   func multiply(
-    _ a: Rows, _ b: UnsafePointer<Float>, into c: Target, rows: Int, columns: Int, depth: Int
+    _ a: Rows, _ b: UnsafePointer<Float>, _ transposed: Transposed, into c: Target, rows: Int,
+    columns: Int, depth: Int
   ) {
     guard case .packed(let unit, let left, let right) = kind else {
-      return multiply(a, CblasNoTrans, b, CblasNoTrans, into: c, rows, columns, depth)
+      cblas_sgemm(
+        CblasRowMajor, transposed == .left ? CblasTrans : CblasNoTrans,
+        transposed == .right ? CblasTrans : CblasNoTrans, Int32(rows), Int32(columns),
+        Int32(depth), 1, a.start, Int32(a.stride), b,
+        Int32(transposed == .right ? depth : columns), 0, c.start, Int32(c.stride))
+      return
     }
-    tern_bf16_pack_rows(rows, depth, a.start, a.stride, left)
-    PackedPanels.pack(rows: b, count: depth, columns: columns, into: right)
+    if transposed == .left {
+      tern_bf16_pack_columns(rows, depth, a.start, a.stride, left)
+    } else {
+      tern_bf16_pack_rows(rows, depth, a.start, a.stride, left)
+    }
+    if transposed == .right {
+      PackedPanels.pack(columns: b, count: columns, depth: depth, into: right)
+    } else {
+      PackedPanels.pack(rows: b, count: depth, columns: columns, into: right)
+    }
     tern_bf16_multiply(
       unit.code, rows, columns, stepCount(depth), left, right, 0, c.start, c.stride)
-  }
-
-  /// c = a^T b.
-  func multiply(
-    transposed a: Rows, _ b: UnsafePointer<Float>, into c: Target, rows: Int, columns: Int,
-    depth: Int
-  ) {
-    guard case .packed(let unit, let left, let right) = kind else {
-      return multiply(a, CblasTrans, b, CblasNoTrans, into: c, rows, columns, depth)
-    }
-    tern_bf16_pack_columns(rows, depth, a.start, a.stride, left)
-    PackedPanels.pack(rows: b, count: depth, columns: columns, into: right)
-    tern_bf16_multiply(
-      unit.code, rows, columns, stepCount(depth), left, right, 0, c.start, c.stride)
-  }
-
-  private func multiply(
-    _ a: Rows, _ aOrder: CBLAS_TRANSPOSE, _ b: UnsafePointer<Float>, _ bOrder: CBLAS_TRANSPOSE,
-    into c: Target, _ rows: Int, _ columns: Int, _ depth: Int
-  ) {
-    cblas_sgemm(
-      CblasRowMajor, aOrder, bOrder, Int32(rows), Int32(columns), Int32(depth), 1, a.start,
-      Int32(a.stride), b, Int32(bOrder == CblasTrans ? depth : columns), 0, c.start, Int32(c.stride)
-    )
   }
 }

@@ -76,15 +76,15 @@ struct AttentionProductsTests {
     let left = { (row: Int, place: Int) in a[row * (depth + 2) + place] }
     let right = { (place: Int, column: Int) in b[place * columns + column] }
     let plain = result(size, arithmetic, a, stride: depth + 2, b) {
-      $0.multiply($1, $2, into: $3, rows: rows, columns: columns, depth: depth)
+      $0.multiply($1, $2, .neither, into: $3, rows: rows, columns: columns, depth: depth)
     }
     #expect(plain == product(size, left, right))
     let rightTurned = result(size, arithmetic, a, stride: depth + 2, bTurned) {
-      $0.multiply($1, transposed: $2, into: $3, rows: rows, columns: columns, depth: depth)
+      $0.multiply($1, $2, .right, into: $3, rows: rows, columns: columns, depth: depth)
     }
     #expect(rightTurned == product(size, left) { bTurned[$1 * depth + $0] })
     let leftTurned = result(size, arithmetic, aTurned, stride: rows + 2, b) {
-      $0.multiply(transposed: $1, $2, into: $3, rows: rows, columns: columns, depth: depth)
+      $0.multiply($1, $2, .left, into: $3, rows: rows, columns: columns, depth: depth)
     }
     #expect(leftTurned == product(size, { aTurned[$1 * (rows + 2) + $0] }, right))
   }
@@ -93,7 +93,7 @@ struct AttentionProductsTests {
   @Test(arguments: arithmetics)
   func operandsAreRounded(arithmetic: ProductArithmetic) {
     let sum = result([1, 1, 2], arithmetic, [1 + 1 / 512, 3], stride: 2, [1, 1 / 1024]) {
-      $0.multiply($1, $2, into: $3, rows: 1, columns: 1, depth: 2)
+      $0.multiply($1, $2, .neither, into: $3, rows: 1, columns: 1, depth: 2)
     }
     #expect(sum == [1 + (arithmetic == .float32 ? 5 : 3) / 1024])
   }
