@@ -32,7 +32,6 @@ extension AdaptedModel {
     let lowest = saving?.from
     check(batch)
     workspace.batch.set(batch)
-    if let lowest { workspace.reserve(blocks: configuration.layerCount - lowest, configuration) }
     base.embedding_VC.gather(workspace.batch.tokens, into: &workspace.stream)
     base.positions?.add(
       workspace.batch.positions, to: &workspace.stream, in: &workspace.scratch.normed_TC)

@@ -67,13 +67,23 @@ public struct AdaptedModel: Sendable {
   /// Where learning starts: B = 0 and A from the seed, or the adapter that the model was made with.
   public func initialAdapter() -> ParameterVector { start }
 
-  /// Memory for computing with this model; it grows to what the largest batch needs.
+  /// Memory for computing with this model.
   ///
-  /// - Parameter recomputedBlockCount: so many blocks are computed a second time in the backward
-  ///   instead of being kept; the results are the same bits.
-  public func makeWorkspace(recomputing recomputedBlockCount: Int = 0) -> Workspace {
-    Workspace(for: self, recomputing: recomputedBlockCount)
+  /// - Parameter extent: how large batches will be, at most; larger ones make it grow.
+  public func makeWorkspace(
+    for pass: Pass = .step(recomputing: 0), of extent: BatchExtent = .none
+  ) -> Workspace {
+    var arena = Arena.taking
+    return Workspace(for: self, pass, of: extent, in: &arena)
   }
+
+  /// Memory as `makeWorkspace` makes it, or what somebody gave back who computed with this base.
+  public func takeWorkspace(for pass: Pass, of extent: BatchExtent) -> Workspace {
+    base.idleWorkspaces.take(for: self, pass, of: extent)
+  }
+
+  /// Lets others compute in a workspace, which is not to be used any more.
+  public func giveBack(_ workspace: Workspace) { base.idleWorkspaces.put(workspace) }
 
   /// The natural logarithm of the probability of each target, in order.
   ///

@@ -23,6 +23,9 @@ public final class DecoderModel: Sendable {
   let finalNorm: FrozenNorm
   let head_VC: FrozenMatrix
 
+  /// What was computed in before and may be computed in again.
+  let idleWorkspaces = IdleWorkspaces()
+
   /// Looks at all weights of a checkpoint once.
   ///
   /// - Parameter quantization: makes fewer bits of the matrices of linear layers, which then are in

@@ -1,7 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-//
-// Legend: T tokens, R rows with targets, C width, W queries + keys + values, Q all query heads,
-// F feed-forward width, K ranks of a site, V vocabulary.
 internal import Checkpoints
 internal import Tensors
 
@@ -20,6 +17,24 @@ public struct BatchExtent: Hashable, Sendable {
     self.targetRowCount = targetRowCount
     self.longestSequence = longestSequence
   }
+
+  /// No batch at all.
+  public static let none = BatchExtent(tokenCount: 0, targetRowCount: 0, longestSequence: 0)
+
+  /// The extent of `count` such batches side by side.
+  func times(_ count: Int) -> BatchExtent {
+    BatchExtent(
+      tokenCount: count * tokenCount, targetRowCount: count * targetRowCount,
+      longestSequence: longestSequence)
+  }
+
+  /// The least extent in which either batch fits.
+  func union(_ other: BatchExtent) -> BatchExtent {
+    BatchExtent(
+      tokenCount: max(tokenCount, other.tokenCount),
+      targetRowCount: max(targetRowCount, other.targetRowCount),
+      longestSequence: max(longestSequence, other.longestSequence))
+  }
 }
 
 /// What a step of training takes in memory, known before it is made; in bytes.
@@ -36,10 +51,15 @@ public struct MemoryPlan: Hashable, Sendable {
   public let others: Int
   /// How many threads compute.
   public let threadCount: Int
+  /// What each of them computes at a time.
+  public let pass: Pass
+
   /// How many blocks are computed again in the backward instead of being kept.
-  public let recomputedBlockCount: Int
+  public var recomputedBlockCount: Int { pass.recomputedBlockCount }
   /// How many adapters each thread computes the loss with at once; 1 for anything but such losses.
-  public let adapterCount: Int
+  public var adapterCount: Int {
+    if case .forward(let count) = pass { count } else { 1 }
+  }
 
   /// All of it.
   public var byteCount: Int { weights + vectors + activations + others }
@@ -61,7 +81,7 @@ extension AdaptedModel {
   ) throws(ModelError) -> MemoryPlan {
     let most = min(threadCount, BatchExtent.maximumPartCount)
     let plans = (1...most).reversed().lazy.flatMap { threads in
-      (0...passedBlockCount).lazy.map { count in
+      (0...passedLayers.count).lazy.map { count in
         memoryPlan(
           of: extent, threadCount: threads, vectorCount: vectorCount, others: others,
           recomputing: count)
@@ -78,12 +98,7 @@ extension AdaptedModel {
   ) -> MemoryPlan {
     memoryPlan(
       of: extent, threadCount: 1, vectorCount: vectorCount, others: others,
-      recomputing: passedBlockCount)
-  }
-
-  /// How many blocks the backward passes.
-  private var passedBlockCount: Int {
-    lowestAdaptedLayer.map { base.configuration.layerCount - $0 } ?? 0
+      recomputing: passedLayers.count)
   }
 
   /// The plan of a forward pass alone.
@@ -91,8 +106,7 @@ extension AdaptedModel {
     of extent: BatchExtent, vectorCount: Int, others: Int = 0
   ) -> MemoryPlan {
     memoryPlan(
-      elements: forwardCount(of: extent, adapterCount: 1), threadCount: 1, vectors: vectorCount,
-      others: others)
+      .forward(adapterCount: 1), of: extent, threadCount: 1, vectors: vectorCount, others: others)
   }
 
   /// The plan of forward passes with `adapterCount` adapters in all, on as many threads and with as
@@ -131,9 +145,8 @@ extension AdaptedModel {
     of extent: BatchExtent, adapterCount: Int, threadCount: Int, vectorCount: Int, others: Int
   ) -> MemoryPlan {
     memoryPlan(
-      elements: forwardCount(of: extent, adapterCount: adapterCount), threadCount: threadCount,
-      vectors: vectorCount + threadCount * adapterCount, others: others,
-      adapterCount: adapterCount)
+      .forward(adapterCount: adapterCount), of: extent, threadCount: threadCount,
+      vectors: vectorCount + threadCount * adapterCount, others: others)
   }
 
   /// With so many rows it hardly takes time any more to expand the frozen weights for them.
@@ -144,91 +157,21 @@ extension AdaptedModel {
     of extent: BatchExtent, threadCount: Int, vectorCount: Int, others: Int,
     recomputing count: Int
   ) -> MemoryPlan {
-    let lowest = lowestAdaptedLayer ?? base.configuration.layerCount
-    let kept = (lowest..<base.configuration.layerCount).dropFirst(count)
-    var elements = kept.reduce(0) { $0 + savedCount(of: extent, layer: $1) }
-    // What every block computes in that keeps nothing, and what it leaves.
-    if lowest > 0 || count > 0 { elements += savedCount(of: extent, layer: 0) }
-    elements += count * extent.tokenCount * base.configuration.width
-    elements += scratchCount(of: extent)
-    return memoryPlan(
-      elements: elements, threadCount: threadCount, vectors: vectorCount + threadCount,
-      others: others, recomputing: count)
+    memoryPlan(
+      .step(recomputing: count), of: extent, threadCount: threadCount,
+      vectors: vectorCount + threadCount, others: others)
   }
 
   private func memoryPlan(
-    elements: Int, threadCount: Int, vectors: Int, others: Int, recomputing count: Int = 0,
-    adapterCount: Int = 1
+    _ pass: Pass, of extent: BatchExtent, threadCount: Int, vectors: Int, others: Int
   ) -> MemoryPlan {
-    MemoryPlan(
+    var arena = Arena.counting
+    _ = Workspace(for: self, pass, of: extent, in: &arena)
+    return MemoryPlan(
       weights: base.matrices.reduce(0) { $0 + $1.byteCount },
       sharedWeights: base.matrices.reduce(0) { $0 + ($1.isMapped ? $1.byteCount : 0) },
-      vectors: vectors * layout.count * floatByteCount,
-      activations: threadCount * elements * floatByteCount, others: others,
-      threadCount: threadCount, recomputedBlockCount: count, adapterCount: adapterCount)
-  }
-
-  /// The floats of a `SavedBlock` after the forward of `layer`.
-  private func savedCount(of extent: BatchExtent, layer: Int) -> Int {
-    let configuration = base.configuration
-    let shape = base.attentionShape(layer: 0)
-    let isLast = layer == configuration.layerCount - 1
-    let (tokens, rows) = (extent.tokenCount, isLast ? extent.targetRowCount : extent.tokenCount)
-    let statistics = base.finalNorm.statisticCount
-    let headNorms =
-      configuration.queryKeyNorm
-      ? shape.rowWidth + shape.headCount + shape.keyValueHeadCount : 0
-    var count =
-      tokens
-      * (configuration.width + statistics + headNorms + shape.rowWidth + 2 * shape.headCount
-        + shape.queryWidth)
-    count += rows * (configuration.width + statistics + configuration.activatedWidth)
-    for site in Site.allCases {
-      let ranks = blocks[layer][site]?.rankCount ?? 0
-      count += (site == .attentionInput ? tokens : rows) * ranks
-    }
-    return count
-  }
-
-  /// The floats of a workspace after a forward pass with some adapters.
-  private func forwardCount(of extent: BatchExtent, adapterCount: Int) -> Int {
-    let saved = (0..<base.configuration.layerCount).map { savedCount(of: extent, layer: $0) }
-    let all = BatchExtent(
-      tokenCount: adapterCount * extent.tokenCount,
-      targetRowCount: adapterCount * extent.targetRowCount,
-      longestSequence: extent.longestSequence)
-    return adapterCount * (saved.max() ?? 0) + forwardScratchCount(of: all)
-  }
-
-  /// The floats of the stream and of a `Scratch` after a forward pass.
-  private func forwardScratchCount(of extent: BatchExtent) -> Int {
-    let configuration = base.configuration
-    let shape = base.attentionShape(layer: 0)
-    let logitRows = min(Self.logitRowCount, extent.targetRowCount)
-    let room = base.blocks.flatMap(\.matrices).reduce(base.head_VC.room(forRows: logitRows)) {
-      $0.union($1.room(forRows: extent.tokenCount))
-    }
-    // Stream, norm, activation.
-    return extent.tokenCount * (2 * configuration.width + configuration.feedForwardWidth)
-      + extent.targetRowCount * (shape.queryWidth + base.finalNorm.statisticCount)
-      + logitRows * configuration.vocabularySize
-      + AttentionScratch.elementCount(shape, longest: extent.longestSequence, base.arithmetic)
-      + room.floatCount
-  }
-
-  /// The floats of the stream and of a `Scratch` after a step.
-  private func scratchCount(of extent: BatchExtent) -> Int {
-    let configuration = base.configuration
-    let shape = base.attentionShape(layer: 0)
-    let ranks = blocks.flatMap { block in Site.allCases.map { block[$0]?.rankCount ?? 0 } }
-    let tokens =
-      // Gradients of stream, norm and activation.
-      2 * configuration.width + configuration.feedForwardWidth
-      // Gradients of attention's output and input; dots and the gradient of x A^T.
-      + shape.queryWidth + shape.rowWidth + shape.headCount + (ranks.max() ?? 0)
-    return forwardScratchCount(of: extent) + extent.tokenCount * tokens
-      + extent.targetRowCount * shape.queryWidth
+      vectors: vectors * layout.count * MemoryLayout<Float>.size,
+      activations: threadCount * arena.byteCount, others: others, threadCount: threadCount,
+      pass: pass)
   }
 }
-
-private let floatByteCount = MemoryLayout<Float>.size

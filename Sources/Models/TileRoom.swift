@@ -11,22 +11,36 @@ struct TileRoom: Sendable {
   var rows = PackedRows()
   /// Weights, packed.
   var panels = PackedPanels()
+
+  /// No memory yet.
+  init() {}
+
+  /// Memory for products of some extent.
+  init(reserving extent: TileRoomExtent) {
+    floats = FloatRoom(reserving: extent.floats)
+    rounded = Matrix(reserving: extent.rounded, columns: 1)
+    rows = PackedRows(reserving: extent.rows)
+    panels = PackedPanels(reserving: extent.panels)
+  }
 }
 
 /// Memory for floats that nobody needs afterwards.
 struct FloatRoom: Sendable {
   private var values: [Float] = []
 
+  /// Memory for so many.
+  init(reserving count: Int = 0) { values.reserveCapacity(count) }
+
   /// Calls `body` with room for `count` floats, which may be anything.
   mutating func withRoom(for count: Int, _ body: (UnsafeMutableBufferPointer<Float>) -> Void) {
-    if values.count < count { values = [Float](repeating: 0, count: count) }
+    Kernels.grow(&values, to: count)
     values.withUnsafeMutableBufferPointer {
       body(UnsafeMutableBufferPointer(rebasing: $0[..<count]))
     }
   }
 }
 
-/// How large the parts of a `TileRoom` grow.
+/// How large the parts of a `TileRoom` are, at most.
 struct TileRoomExtent {
   /// Of `floats` and of `rounded`.
   var floats = 0, rounded = 0

@@ -125,7 +125,7 @@ struct WorkerTask {
   let settings: Settings
   let examples: ExampleSet
 
-  private var extent: BatchExtent { examples.largestBatch(of: settings.batchSize).ofParts }
+  private var extent: BatchExtent { examples.largestParts(of: settings.batchSize) }
 
   func memoryPlan(of model: AdaptedModel, threadCount: Int, budget: Int?) throws -> MemoryPlan {
     switch settings {

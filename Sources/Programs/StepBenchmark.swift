@@ -97,6 +97,8 @@ public struct StepBenchmark: Sendable {
   private let size: Size
   private let work: Work
   private let plan: MemoryPlan
+  /// What it was made for.
+  private let extent: BatchExtent
 
   /// A benchmark of `work` on a base.
   ///
@@ -116,22 +118,24 @@ public struct StepBenchmark: Sendable {
       sequences: (0..<size.batch).map { _ in
         ([Int32](repeating: 0, count: size.sequence), size.sequence - size.supervised)
       })
+    let parts = batch.parts
     switch work {
     case .forward:
+      extent = BatchExtent(of: batch)
       // The model's own start, and the adapter.
-      plan = model.forwardMemoryPlan(
-        of: BatchExtent(of: batch), vectorCount: 2, others: programByteCount)
+      plan = model.forwardMemoryPlan(of: extent, vectorCount: 2, others: programByteCount)
     case .train:
-      let parts = batch.parts
+      extent = BatchExtent(ofLargest: parts)
       // Beside them its gradient and two moments.
       plan = try model.memoryPlan(
-        of: BatchExtent(ofLargest: parts), threadCount: min(size.threads, parts.count),
-        vectorCount: 5, others: programByteCount, budget: size.memory)
+        of: extent, threadCount: min(size.threads, parts.count), vectorCount: 5,
+        others: programByteCount, budget: size.memory)
     case .zerothOrder(let queryCount):
+      extent = BatchExtent(ofLargest: parts)
       // The model's own start, and the replica's adapter.
       plan = try model.memoryPlan(
-        ofLossesOf: BatchExtent(ofLargest: batch.parts), adapterCount: 2 * queryCount,
-        threadCount: size.threads, vectorCount: 2, others: programByteCount, budget: size.memory)
+        ofLossesOf: extent, adapterCount: 2 * queryCount, threadCount: size.threads,
+        vectorCount: 2, others: programByteCount, budget: size.memory)
     }
   }
 
@@ -163,13 +167,14 @@ public struct StepBenchmark: Sendable {
     var adapter = model.initialAdapter()
     switch work {
     case .forward:
-      var workspace = model.makeWorkspace()
+      var workspace = model.makeWorkspace(for: plan.pass, of: extent)
       return { model.loss(of: $0, adapter: adapter, in: &workspace) }
     case .train:
       var optimizer = AdamW(count: model.layout.count)
       var gradient = ParameterVector(zerosOf: model.layout)
       let computer = GradientComputer(
-        model: model, threadCount: plan.threadCount, recomputing: plan.recomputedBlockCount)
+        model: model, threadCount: plan.threadCount, recomputing: plan.recomputedBlockCount,
+        extent: extent)
       return { batch in
         let loss = computer.loss(of: batch, adapter: adapter, gradient: &gradient)
         optimizer.step(&adapter, gradient: gradient, learningRate: 1e-4)
@@ -184,7 +189,8 @@ public struct StepBenchmark: Sendable {
     let estimator = GradientEstimator(.twoSided, perturbation: 5e-3)
     let displacements = estimator.displacements(for: queries)
     let computer = LossComputer(
-      model: model, threadCount: plan.threadCount, adapterCount: plan.adapterCount)
+      model: model, threadCount: plan.threadCount, adapterCount: plan.adapterCount,
+      extent: extent)
     var replica = ZerothOrderReplica(
       adapter: model.initialAdapter(), directions: Directions(of: Seed(1)))
     var number: UInt32 = 0

@@ -11,6 +11,17 @@ public struct AttentionScratch: Sendable {
   /// No memory yet.
   public init() {}
 
+  /// Memory for sequences of up to `longest` tokens, and for so many dots in the backward.
+  public init(
+    reserving shape: AttentionShape, longest: Int, _ arithmetic: ProductArithmetic, dotCount: Int
+  ) {
+    let operands = Self.operandCounts(shape, longest: longest, arithmetic)
+    memory.reserveCapacity(Self.memoryCount(shape, longest: longest))
+    left.reserveCapacity(operands.left)
+    right.reserveCapacity(operands.right)
+    dots.reserveCapacity(dotCount)
+  }
+
   /// Calls `body` with room for the blocks of the longest of `sequences`.
   mutating func withPointers(
     _ shape: AttentionShape, _ sequences: [SequenceRows], _ arithmetic: ProductArithmetic,
@@ -19,7 +30,7 @@ public struct AttentionScratch: Sendable {
     let longest = sequences.map(\.length).max() ?? 0
     let (scoreCount, rowCount, keyCount) = Self.counts(shape, longest: longest)
     let operands = Self.operandCounts(shape, longest: longest, arithmetic)
-    Kernels.grow(&memory, to: 2 * scoreCount + 2 * rowCount + 3 * keyCount)
+    Kernels.grow(&memory, to: Self.memoryCount(shape, longest: longest))
     Kernels.grow(&left, to: operands.left)
     Kernels.grow(&right, to: operands.right)
     withBuffers { memory, left, right in
@@ -55,9 +66,13 @@ public struct AttentionScratch: Sendable {
   public static func elementCount(
     _ shape: AttentionShape, longest: Int, _ arithmetic: ProductArithmetic
   ) -> Int {
-    let (scoreCount, rowCount, keyCount) = counts(shape, longest: longest)
     let operands = operandCounts(shape, longest: longest, arithmetic)
-    return 2 * scoreCount + 2 * rowCount + 3 * keyCount + (operands.left + operands.right + 1) / 2
+    return memoryCount(shape, longest: longest) + (operands.left + operands.right + 1) / 2
+  }
+
+  private static func memoryCount(_ shape: AttentionShape, longest: Int) -> Int {
+    let (scoreCount, rowCount, keyCount) = counts(shape, longest: longest)
+    return 2 * scoreCount + 2 * rowCount + 3 * keyCount
   }
 
   /// The values of two bytes that packed operands have.

@@ -59,8 +59,11 @@ public struct AttentionStatistics: Sendable {
   var maxima: [Float] = []
   var reciprocals: [Float] = []
 
-  /// No statistics yet.
-  public init() {}
+  /// No statistics yet, and memory for `count` of them.
+  public init(reserving count: Int = 0) {
+    maxima.reserveCapacity(count)
+    reciprocals.reserveCapacity(count)
+  }
 
   mutating func resize(count: Int) {
     Kernels.grow(&maxima, to: count)

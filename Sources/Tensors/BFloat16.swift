@@ -60,8 +60,8 @@ public struct PackedRows: Sendable {
   fileprivate private(set) var rowCount = 0
   fileprivate private(set) var depth = 0
 
-  /// No rows yet.
-  public init() {}
+  /// No rows yet, and memory for `count` values.
+  public init(reserving count: Int = 0) { values.reserveCapacity(count) }
 
   /// Takes the rows of `x`, in the place of those before.
   public mutating func pack(_ x: Matrix) {
@@ -89,8 +89,8 @@ public struct PackedPanels: Sendable {
   /// Its pieces are of so many rows, or columns, but for the last.
   public static let pieceLength = 32
 
-  /// No operand yet.
-  public init() {}
+  /// No operand yet, and memory for `count` values.
+  public init(reserving count: Int = 0) { values.reserveCapacity(count) }
 
   /// How many bytes there are.
   public var byteCount: Int { values.count * MemoryLayout<UInt16>.size }

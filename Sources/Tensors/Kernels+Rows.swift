@@ -106,9 +106,15 @@ extension Kernels {
     return y
   }
 
-  /// Makes room for `count` values, without ever giving any back.
-  static func grow<Number: Numeric>(_ values: inout [Number], to count: Int) {
-    if values.count < count { values = [Number](repeating: 0, count: count) }
+  /// Makes room for `count` values, which may be anything, in the memory that is reserved if that is
+  /// enough, without ever giving any back.
+  public static func grow<Number: Numeric>(_ values: inout [Number], to count: Int) {
+    guard values.count < count else { return }
+    if values.capacity < count {
+      values = [Number](repeating: 0, count: count)
+    } else {
+      values.append(contentsOf: repeatElement(0, count: count - values.count))
+    }
   }
 
   private static func check(_ indices: [Int32], of x: Matrix, _ y: Matrix) {

@@ -21,6 +21,13 @@ public struct Matrix: Sendable {
     self.init([Float](repeating: 0, count: rows * columns), rows: rows, columns: columns)
   }
 
+  /// A matrix without rows, which has memory for `rows` of them.
+  public init(reserving rows: Int, columns: Int) {
+    var memory: [Float] = []
+    memory.reserveCapacity(rows * columns)
+    self.init(memory, rows: 0, columns: columns)
+  }
+
   /// The matrix that lies at `offset` in `values`.
   ///
   /// - Precondition: all of it lies there.
@@ -74,9 +81,7 @@ public struct Matrix: Sendable {
     precondition(isWhole, "resizing a part of a matrix")
     columnCount = columns ?? columnCount
     stride = columnCount
-    if values.count < rows * columnCount {
-      values = [Float](repeating: 0, count: rows * columnCount)
-    }
+    Kernels.grow(&values, to: rows * columnCount)
     rowCount = rows
   }
 

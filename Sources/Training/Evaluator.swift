@@ -45,10 +45,12 @@ public struct Evaluator: Sendable {
   public func evaluate(
     _ adapter: ParameterVector, progress: (Double) throws -> Void = { _ in }
   ) throws -> Evaluation {
-    var workspace = model.makeWorkspace()
+    let inputs = batches.map(TokenBatch.init)
+    var workspace = model.makeWorkspace(
+      for: .forward(adapterCount: 1), of: BatchExtent(ofLargest: inputs))
     var logProbabilities = [Float](repeating: 0, count: plan.slotCount)
     for (index, batch) in batches.enumerated() {
-      let values = model.logProbabilities(of: TokenBatch(batch), adapter: adapter, in: &workspace)
+      let values = model.logProbabilities(of: inputs[index], adapter: adapter, in: &workspace)
       var next = 0
       for sequence in batch {
         let end = next + sequence.targets.count

@@ -18,12 +18,17 @@ public final class GradientComputer {
   /// A computer of `model` with `threadCount` threads, at least one; more than there can be parts are
   /// not used.
   ///
-  /// - Parameter recomputedBlockCount: as for a workspace; each thread has its own.
-  public init(model: AdaptedModel, threadCount: Int, recomputing recomputedBlockCount: Int) {
+  /// - Parameters:
+  ///   - recomputedBlockCount: so many blocks are computed twice in each step, to save memory.
+  ///   - extent: how large parts of batches will be, at most; memory for them is taken at once.
+  public init(
+    model: AdaptedModel, threadCount: Int, recomputing recomputedBlockCount: Int,
+    extent: BatchExtent = .none
+  ) {
     precondition(threadCount > 0, "\(threadCount) threads")
     self.model = model
     seats = (0..<min(threadCount, BatchExtent.maximumPartCount)).map { _ in
-      Seat(model, recomputing: recomputedBlockCount)
+      Seat(model, .step(recomputing: recomputedBlockCount), extent)
     }
   }
 
@@ -43,11 +48,15 @@ public final class GradientComputer {
 private final class Seat: @unchecked Sendable {
   var workspace: Workspace
   var gradient: ParameterVector
+  private let model: AdaptedModel
 
-  init(_ model: AdaptedModel, recomputing count: Int) {
-    workspace = model.makeWorkspace(recomputing: count)
+  init(_ model: AdaptedModel, _ pass: Pass, _ extent: BatchExtent) {
+    self.model = model
+    workspace = model.takeWorkspace(for: pass, of: extent)
     gradient = ParameterVector(zerosOf: model.layout)
   }
+
+  deinit { model.giveBack(workspace) }
 }
 
 /// The parts of one batch, and what they come to so far.

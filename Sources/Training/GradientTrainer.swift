@@ -107,7 +107,8 @@ public struct GradientTrainer: Sendable {
     var adapter = start
     var optimizer = AdamW(settings: settings.optimizer, count: start.layout.count)
     let computer = GradientComputer(
-      model: model, threadCount: threadCount, recomputing: recomputedBlockCount)
+      model: model, threadCount: threadCount, recomputing: recomputedBlockCount,
+      extent: examples.largestParts(of: settings.batchSize))
     var gradient = ParameterVector(zerosOf: start.layout)
     var totals = (loss: 0.0, targetCount: 0, tokenCount: 0)
     for step in 0..<settings.localSteps {
@@ -158,6 +159,9 @@ extension ExampleSet {
       tokenCount: times * byTokens.reduce(0, +), targetRowCount: times * byTargets.reduce(0, +),
       longestSequence: byTokens.first ?? 0)
   }
+
+  /// How large the parts of a batch of `count` examples can be.
+  public func largestParts(of count: Int) -> BatchExtent { largestBatch(of: count).ofParts }
 }
 
 extension TokenBatch {

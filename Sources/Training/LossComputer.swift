@@ -17,16 +17,20 @@ public final class LossComputer {
 
   /// A computer of `model` with `threadCount` threads, that computes with `adapterCount` adapters at
   /// once on each.
+  ///
+  /// - Parameter extent: how large parts of batches will be, at most; memory for them is taken at once.
   public init(
     model: AdaptedModel, objective: Objective = .crossEntropy, threadCount: Int = 1,
-    adapterCount: Int
+    adapterCount: Int, extent: BatchExtent = .none
   ) {
     precondition(
       threadCount > 0 && adapterCount > 0, "\(adapterCount) adapters on \(threadCount) threads")
     self.model = model
     self.objective = objective
     self.adapterCount = adapterCount
-    seats = (0..<threadCount).map { _ in Seat(workspace: model.makeWorkspace()) }
+    seats = (0..<threadCount).map { _ in
+      Seat(model, .forward(adapterCount: adapterCount), extent)
+    }
   }
 
   /// The loss with each of `count` adapters.
@@ -59,8 +63,14 @@ public final class LossComputer {
 /// What one thread computes with.
 private final class Seat: @unchecked Sendable {
   var workspace: Workspace
+  private let model: AdaptedModel
 
-  init(workspace: Workspace) { self.workspace = workspace }
+  init(_ model: AdaptedModel, _ pass: Pass, _ extent: BatchExtent) {
+    self.model = model
+    workspace = model.takeWorkspace(for: pass, of: extent)
+  }
+
+  deinit { model.giveBack(workspace) }
 }
 
 /// One batch: each group of adapters with each part of it.

@@ -70,7 +70,7 @@ public struct StepEvaluator: Sendable {
   public func makeComputer() -> LossComputer {
     LossComputer(
       model: model, objective: settings.objective, threadCount: threadCount,
-      adapterCount: adapterCount)
+      adapterCount: adapterCount, extent: examples.largestParts(of: settings.batchSize))
   }
 
   /// The batch of a step of the run.

@@ -124,7 +124,7 @@ struct AdapterCopiesTests {
     }
     for recomputed in [0, 2] {
       var (used, fresh) = (
-        model.makeWorkspace(recomputing: recomputed), model.makeWorkspace()
+        model.makeWorkspace(for: .step(recomputing: recomputed)), model.makeWorkspace()
       )
       _ = model.losses(of: batch, adapters: adapters, in: &used)
       #expect(gradient(&used) == gradient(&fresh))

@@ -43,7 +43,7 @@ import Testing
       let adapter = adapter(of: model)
       var results: [(loss: Double, gradient: ParameterVector)] = []
       for count in 0...(model.base.configuration.layerCount + 1) {
-        var workspace = model.makeWorkspace(recomputing: count)
+        var workspace = model.makeWorkspace(for: .step(recomputing: count))
         for _ in 0..<2 {
           var gradient = ParameterVector(zerosOf: model.layout)
           let loss = model.loss(
@@ -63,7 +63,7 @@ import Testing
   func thePlanIsWhatAStepTakes(name: String, arithmetic: ProductArithmetic) throws {
     let model = try model(name, in: arithmetic)
     for count in 0...model.base.configuration.layerCount {
-      var workspace = model.makeWorkspace(recomputing: count)
+      var workspace = model.makeWorkspace(for: .step(recomputing: count))
       var gradient = ParameterVector(zerosOf: model.layout)
       _ = model.loss(
         of: batch, adapter: adapter(of: model), in: &workspace, addingGradientTo: &gradient)
@@ -73,6 +73,50 @@ import Testing
       #expect(taken <= plan.activations)
       #expect(Double(taken) > 0.9 * Double(plan.activations), "\(count) computed twice")
     }
+  }
+
+  /// Memory is taken before the first step, and no step moves it or takes more.
+  @Test(
+    arguments: GoldenModel.names, [.float32, .bfloat16(nil), ProductArithmetic.bfloat16(.plain)])
+  func aStepTakesNothingMore(name: String, arithmetic: ProductArithmetic) throws {
+    let model = try model(name, in: arithmetic)
+    let adapter = adapter(of: model)
+    for count in 0...model.base.configuration.layerCount {
+      var workspace = model.makeWorkspace(for: .step(recomputing: count), of: extent)
+      let taken = workspace.capacity
+      var gradient = ParameterVector(zerosOf: model.layout)
+      for _ in 0..<2 {
+        _ = model.loss(of: batch, adapter: adapter, in: &workspace, addingGradientTo: &gradient)
+      }
+      #expect(workspace.capacity == taken, "\(count) computed twice")
+    }
+    for count in 1...3 {
+      let adapters = (0..<count).map { index in
+        ParameterVector(
+          layout: model.layout, values: adapter.values.map { $0 + Float(index) / 500 })
+      }
+      var workspace = model.makeWorkspace(for: .forward(adapterCount: count), of: extent)
+      let taken = workspace.capacity
+      _ = model.losses(of: batch, adapters: adapters, in: &workspace)
+      #expect(workspace.capacity == taken, "\(count) adapters")
+    }
+  }
+
+  @Test func whoeverComputesNextTakesTheSameMemory() throws {
+    let model = try model("llama-gqa-tied")
+    let (pass, small) = (
+      Pass.step(recomputing: 1), BatchExtent(tokenCount: 9, targetRowCount: 3, longestSequence: 9)
+    )
+    model.giveBack(model.takeWorkspace(for: pass, of: small))
+    let other = model.takeWorkspace(for: .forward(adapterCount: 1), of: small)
+    let larger = model.takeWorkspace(for: pass, of: extent)
+    #expect(other.pass != pass && larger.pass == pass && larger.extent == extent)
+    let capacity = larger.capacity
+    model.giveBack(larger)
+    let again = model.takeWorkspace(for: pass, of: small)
+    #expect(again.extent == extent && again.capacity == capacity)
+    // Nobody has given another back.
+    #expect(model.takeWorkspace(for: pass, of: small).extent == small)
   }
 
   @Test(arguments: GoldenModel.names) func aForwardPassTakesLess(name: String) throws {
@@ -188,6 +232,18 @@ import Testing
 }
 
 extension Workspace {
+  /// For how many values there is memory.
+  fileprivate var capacity: Int {
+    [saved as Any, inputs_TC, stream, scratch].reduce(0) { $0 + Self.capacity($1) }
+  }
+
+  private static func capacity(_ value: Any) -> Int {
+    // Empty arrays are arrays of anything when they are asked.
+    if type(of: value) == [Float].self { return (value as? [Float])?.capacity ?? 0 }
+    if type(of: value) == [UInt16].self { return (value as? [UInt16])?.capacity ?? 0 }
+    return Mirror(reflecting: value).children.reduce(0) { $0 + capacity($1.value) }
+  }
+
   /// The floats that are there.
   fileprivate var elementCount: Int {
     saved.reduce(0) { $0 + $1.elementCount } + inputs_TC.reduce(0) { $0 + $1.values.count }
