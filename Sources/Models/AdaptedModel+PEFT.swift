@@ -12,13 +12,9 @@ extension AdaptedModel {
       modules: modules.map { placed in
         let module = placed.module
         let bCount = module.outputWidth * module.rank
-        let a =
-          placed.frozenA
-          ?? placed.aOffset.map {
-            Array(adapter.values[$0..<($0 + module.rank * module.inputWidth)])
-          } ?? []
+        let a = blocks[module.layer].a(of: placed, adapter.values)
         return PEFTAdapter.Module(
-          name: module.name, rank: module.rank, scale: module.scale, a: a,
+          name: module.name, rank: module.rank, scale: module.scale, a: a?.elements ?? [],
           b: Array(adapter.values[placed.bOffset..<(placed.bOffset + bCount)]),
           inputWidth: module.inputWidth, outputWidth: module.outputWidth)
       }, fanInFanOut: base.configuration.architecture.storesInputsFirst)

@@ -26,14 +26,14 @@ public struct AdaptedModel: Sendable {
   public init(base: DecoderModel, lora: LoRAConfiguration, loftQ: LoftQ? = nil) {
     let modules = lora.modules(of: base.configuration)
     let initial = { loftQ?[$0].a ?? $0.initialA(seed: lora.seed) }
-    let placed = PlacedModule.place(modules) { lora.factors == .b ? initial($0) : nil }
+    let placed = PlacedModule.place(modules, lora.factors)
     let layout = ParameterLayout(modules.flatMap { $0.tensors(lora.factors) })
     var start = ParameterVector(zerosOf: layout)
     for placed in placed {
       if let offset = placed.aOffset { start.put(initial(placed.module), at: offset) }
       if let loftQ { start.put(loftQ[placed.module].b, at: placed.bOffset) }
     }
-    self.init(base: base, modules: placed, start: start)
+    self.init(base: base, modules: placed, start: start, frozenA: initial)
   }
 
   /// A base with an existing adapter, whose A and B are the parameters.
@@ -45,7 +45,7 @@ public struct AdaptedModel: Sendable {
     let layout = ParameterLayout(modules.flatMap { $0.tensors(.both) })
     let values = matched.flatMap { $0.factors.a + $0.factors.b }
     self.init(
-      base: base, modules: PlacedModule.place(modules) { _ in nil },
+      base: base, modules: PlacedModule.place(modules, .both),
       start: ParameterVector(layout: layout, values: values))
   }
 
@@ -54,13 +54,17 @@ public struct AdaptedModel: Sendable {
     self.init(base: base, modules: [], start: ParameterVector(zerosOf: ParameterLayout([])))
   }
 
-  private init(base: DecoderModel, modules: [PlacedModule], start: ParameterVector) {
+  private init(
+    base: DecoderModel, modules: [PlacedModule], start: ParameterVector,
+    frozenA: (AdapterModule) -> [Float] = { _ in [] }
+  ) {
     self.base = base
     self.layout = start.layout
     self.start = start
     self.modules = modules
     blocks = (0..<base.configuration.layerCount).map { layer in
-      BlockAdapter(modules.filter { $0.module.layer == layer }, base.configuration)
+      BlockAdapter(
+        modules.filter { $0.module.layer == layer }, base.configuration, frozenA: frozenA)
     }
   }
 

@@ -9,15 +9,29 @@ struct BlockAdapter: Sendable {
   /// The lowest adapted site: for this block's sake, nothing below it needs a gradient.
   let lowestSite: Site?
 
-  /// The adapter of a block with these adapted modules.
-  init(_ modules: [PlacedModule], _ configuration: ModelConfiguration) {
+  /// The adapter of a block with these adapted modules; `frozenA` has A of those that do not learn it.
+  init(
+    _ modules: [PlacedModule], _ configuration: ModelConfiguration,
+    frozenA: (AdapterModule) -> [Float]
+  ) {
     var sites: [Site: SiteAdapter] = [:]
-    for site in Site.allCases { sites[site] = SiteAdapter(site, modules, configuration) }
+    for site in Site.allCases {
+      sites[site] = SiteAdapter(site, modules, configuration, frozenA: frozenA)
+    }
     self.sites = sites
     lowestSite = sites.keys.min()
   }
 
   subscript(site: Site) -> SiteAdapter? { sites[site] }
+
+  /// How many values of A are frozen.
+  var frozenCount: Int { sites.values.reduce(0) { $0 + ($1.frozenA_KI?.count ?? 0) } }
+
+  /// The factor A of a module, [rank, inputs], given the adapter's parameters.
+  func a(of placed: PlacedModule, _ parameters: [Float]) -> Matrix? {
+    guard let site = sites[Site(of: placed.module.linear)] else { return nil }
+    return site.parts.first { $0.bOffset == placed.bOffset }.map { site.a(of: $0, parameters) }
+  }
 }
 
 /// An adapted module and where its factors are.
@@ -27,28 +41,28 @@ struct PlacedModule: Sendable {
   let aOffset: Int?
   /// B's first index in the adapter.
   let bOffset: Int
-  /// A, if it is frozen.
-  let frozenA: [Float]?
 
-  /// Places modules in the order of the adapter's layout; A is learned unless `frozenA` has it.
+  /// Places modules in the order of the adapter's layout.
   static func place(
-    _ modules: [AdapterModule], frozenA: (AdapterModule) -> [Float]?
+    _ modules: [AdapterModule], _ factors: LoRAConfiguration.Factors
   ) -> [PlacedModule] {
     var offset = 0
     return modules.map { module in
-      let a = frozenA(module)
-      let aOffset = a == nil ? offset : nil
-      offset += a == nil ? module.rank * module.inputWidth : 0
+      let aOffset = factors == .both ? offset : nil
+      if factors == .both { offset += module.rank * module.inputWidth }
       let bOffset = offset
       offset += module.outputWidth * module.rank
-      return PlacedModule(module: module, aOffset: aOffset, bOffset: bOffset, frozenA: a)
+      return PlacedModule(module: module, aOffset: aOffset, bOffset: bOffset)
     }
   }
 }
 
 extension SiteAdapter {
   /// The adapter of the modules that belong to `site`; nil if there are none.
-  init?(_ site: Site, _ modules: [PlacedModule], _ configuration: ModelConfiguration) {
+  fileprivate init?(
+    _ site: Site, _ modules: [PlacedModule], _ configuration: ModelConfiguration,
+    frozenA: (AdapterModule) -> [Float]
+  ) {
     var parts: [Part] = []
     var frozen: [Float] = []
     var (column, rank) = (0, 0)
@@ -62,7 +76,7 @@ extension SiteAdapter {
           columns: column..<(column + outputs), ranks: rank..<(rank + placed.module.rank),
           scale: placed.module.scale, aOffset: placed.aOffset, bOffset: placed.bOffset))
       rank += placed.module.rank
-      frozen += placed.frozenA ?? []
+      if placed.aOffset == nil { frozen += frozenA(placed.module) }
     }
     guard !parts.isEmpty else { return nil }
     self.parts = parts

@@ -43,7 +43,7 @@ public struct MemoryPlan: Hashable, Sendable {
   public let weights: Int
   /// How much of them is mapped as it is stored, and shared by all processes that use it.
   public let sharedWeights: Int
-  /// The adapter, its gradient, and what else is as large.
+  /// The adapter, its gradient, and what else is as large; and A where it is frozen.
   public let vectors: Int
   /// What is kept of the forward pass for the backward, and what both compute in.
   public let activations: Int
@@ -162,6 +162,9 @@ extension AdaptedModel {
       vectors: vectorCount + threadCount, others: others)
   }
 
+  /// How many values the factors A have that are frozen.
+  private var frozenCount: Int { blocks.reduce(0) { $0 + $1.frozenCount } }
+
   private func memoryPlan(
     _ pass: Pass, of extent: BatchExtent, threadCount: Int, vectors: Int, others: Int
   ) -> MemoryPlan {
@@ -170,7 +173,7 @@ extension AdaptedModel {
     return MemoryPlan(
       weights: base.matrices.reduce(0) { $0 + $1.byteCount },
       sharedWeights: base.matrices.reduce(0) { $0 + ($1.isMapped ? $1.byteCount : 0) },
-      vectors: vectors * layout.count * MemoryLayout<Float>.size,
+      vectors: (vectors * layout.count + frozenCount) * MemoryLayout<Float>.size,
       activations: threadCount * arena.byteCount, others: others, threadCount: threadCount,
       pass: pass)
   }

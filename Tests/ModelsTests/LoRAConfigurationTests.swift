@@ -126,6 +126,9 @@ struct LoRAConfigurationTests {
       $0.name.hasSuffix("up_proj")
     }
     #expect(some.exported(some.initialAdapter()).modules == expected)
+    let frozen = AdaptedModel(base: base, lora: configuration(Projection.allCases, .b))
+    #expect(
+      frozen.exported(frozen.initialAdapter()) == all.exported(all.initialAdapter()))
   }
 
   @Test func initialAIsUniformAsInPEFTAndFollowsFromTheSeed() {

@@ -192,6 +192,15 @@ import Testing
     #expect("\(error)".contains("is the least") && !"\(error)".contains("\n"))
   }
 
+  @Test func whatIsFrozenOfAnAdapterCountsOnce() throws {
+    let (frozen, learned) = (
+      try model("gpt2", Projection.allCases, .b), try model("gpt2", Projection.allCases, .both)
+    )
+    let plan = frozen.forwardMemoryPlan(of: extent, vectorCount: 3)
+    let a = learned.layout.count - frozen.layout.count
+    #expect(a > 0 && plan.vectors == 4 * (3 * frozen.layout.count + a))
+  }
+
   @Test(arguments: Quantization.allCases)
   func fewerBitsTakeLessAndAreNotShared(quantization: Quantization) throws {
     let folder = "\(GoldenModel.folder)/llama-gqa-tied"
