@@ -82,6 +82,7 @@ extension Section {
         from: Directions.Distribution.allCases.map { ($0.rawValue, $0) }),
       factors: try section.choice("factors", usual.factors, from: [("b", .b), ("both", .both)]),
       blockCount: try section.blockCount(source: source),
+      subspace: try section.subspace(source: source),
       parallelism: parallelism,
       followsSpeed: try section.choice(
         "shares", usual.followsSpeed, from: [("speed", true), ("equal", false)]),
@@ -140,6 +141,30 @@ extension Section {
     return count
   }
 
+  /// Which ranks are moved at a time; directions of a pool are the same in every step.
+  private func subspace(
+    source: DirectionSource
+  ) throws(RunFileError) -> ZerothOrderTraining.Subspace? {
+    let stepCount = try integer("subspace-steps", 50, in: 1...1_000_000)
+    func complaint(_ key: String, _ value: Int, expected: String) -> RunFileError {
+      .badValue(key: name(of: key), value: "\(value)", expected: expected)
+    }
+    guard has("subspace-rank") else {
+      guard !has("subspace-steps") else {
+        throw complaint("subspace-steps", stepCount, expected: "none without 'subspace-rank'")
+      }
+      return nil
+    }
+    let rank = try integer("subspace-rank", 1, in: 1...1_000_000)
+    guard source.count == nil else {
+      throw complaint("subspace-rank", rank, expected: "none where 'directions' is 'pool'")
+    }
+    guard try string("factors") ?? "b" == "b" else {
+      throw complaint("subspace-rank", rank, expected: "none where 'factors' is 'both'")
+    }
+    return ZerothOrderTraining.Subspace(rank: rank, stepCount: stepCount)
+  }
+
   private func updateRule() throws(RunFileError) -> UpdateRule {
     let beta = try number("beta1", 0.9, in: 0...0.999999)
     return try choice(
@@ -177,6 +202,6 @@ private let gradientKeys = [
 private let zerothOrderKeys = [
   "local-steps", "batch-size", "queries", "learning-rate", "schedule", "perturbation",
   "estimator", "rule", "beta1", "beta2", "epsilon", "conservative", "clip", "distribution",
-  "directions", "pool-size", "factors", "blocks", "parallel", "shares", "objective",
-  "maximum-tokens",
+  "directions", "pool-size", "factors", "blocks", "subspace-rank", "subspace-steps",
+  "parallel", "shares", "objective", "maximum-tokens",
 ]

@@ -17,6 +17,7 @@ struct Oracle {
   private let origin: ParameterVector
   private var pool: [Address: Float] = [:]
   private let blockCount: Int
+  private let subspace: ZerothOrderTraining.Subspace?
   private var first: [Double]
   private var second: [Double]
   /// The digests of the adapter and of what workers hold, by version.
@@ -30,6 +31,7 @@ struct Oracle {
     plan = scenario.plan.updates
     origin = initialAdapter
     blockCount = scenario.plan.training.zerothOrder?.blockCount ?? 1
+    subspace = scenario.plan.training.zerothOrder?.subspace
     walkRules = scenario.walkRules
     adapter = initialAdapter
     replica = initialAdapter
@@ -145,7 +147,39 @@ struct Oracle {
     let entries = vector.layout.entries
     for (layer, entry) in entries.enumerated()
     where layer * blockCount / entries.count == Int(address.step) % blockCount {
-      vector.add(direction, times: coefficient, in: entry.range)
+      if let subspace {
+        move(
+          &vector, columns(subspace, vector.layout, atStep: Int(address.step)), of: layer,
+          along: direction, times: coefficient)
+      } else {
+        vector.add(direction, times: coefficient, in: entry.range)
+      }
+    }
+  }
+
+  private func columns(
+    _ subspace: ZerothOrderTraining.Subspace, _ layout: ParameterLayout, atStep step: Int
+  ) -> Range<Int> {
+    let rank = layout.entries[0].shape[1]
+    let stageCount = (rank + subspace.rank - 1) / subspace.rank
+    let first = step / subspace.stepCount % stageCount * subspace.rank
+    return first..<min(rank, first + subspace.rank)
+  }
+
+  /// Moves columns of a tensor along the direction of one that has no others.
+  private func move(
+    _ vector: inout ParameterVector, _ columns: Range<Int>, of tensor: Int,
+    along direction: Direction, times coefficient: Float
+  ) {
+    let narrow = ParameterLayout(
+      vector.layout.entries.map { ($0.name, [$0.shape[0], columns.count]) })
+    let change = ParameterVector(zerosOf: narrow).adding(direction, times: coefficient)
+    let (from, to) = (narrow.entries[tensor], vector.layout.entries[tensor])
+    for row in 0..<to.shape[0] {
+      for (index, column) in columns.enumerated() {
+        vector.values[to.offset + row * to.shape[1] + column] +=
+          change.values[from.offset + row * columns.count + index]
+      }
     }
   }
 

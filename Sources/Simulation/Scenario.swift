@@ -50,8 +50,7 @@ struct Scenario {
     let rules = Self.rules(
       workerCount: workerCount, isComparable: isComparable, mayFail: mayFail, &random)
     var updates = Self.updates(&random, seed: seed)
-    let training = Self.training(
-      seed: seed, layerCount: self.layout.entries.count, &updates)
+    let training = Self.training(seed: seed, layout: self.layout, &updates)
     plan = Self.plan(seed: seed, rounds: rules, updates: updates, training: training)
     walkRules =
       updates.steps == .asChanges ? nil : training.zerothOrder?.walkRules(of: self.layout)
@@ -77,7 +76,7 @@ struct Scenario {
   ///
   /// Drawn apart, so that the other seeds' scenarios are what they were.
   private static func training(
-    seed: UInt64, layerCount: Int, _ updates: inout UpdatePlan
+    seed: UInt64, layout: ParameterLayout, _ updates: inout UpdatePlan
   ) -> TrainingPlan {
     var random = RandomStream(Seed(seed).derived("directions"))
     guard random.integer(below: 4) == 3 else { return .gradient(GradientTraining()) }
@@ -86,7 +85,15 @@ struct Scenario {
     // Drawn apart, as above.
     var source = RandomStream(Seed(seed).derived("source of directions"))
     settings.source = pick([.own, .shared, .pool(count: 4 + source.integer(below: 12))], &source)
-    if settings.source.count == nil { settings.blockCount = pick([1, 1, layerCount], &source) }
+    if settings.source.count == nil {
+      settings.blockCount = pick([1, 1, layout.entries.count], &source)
+      var subspace = RandomStream(Seed(seed).derived("subspace"))
+      let ranks = Set(layout.entries.map { $0.shape[1] })
+      if subspace.integer(below: 2) == 0, ranks.count == 1, let rank = ranks.first {
+        settings.subspace = ZerothOrderTraining.Subspace(
+          rank: 1 + subspace.integer(below: rank), stepCount: 1 + subspace.integer(below: 4))
+      }
+    }
     updates.steps = .up
     if random.integer(below: 2) == 0 {
       return .mixed(gradient: GradientTraining(), zerothOrder: settings)

@@ -52,9 +52,16 @@ struct StepScenario {
     var random = RandomStream(Seed(seed).derived("step scenario"))
     let count = 1 + random.integer(below: 5)
     workers = (0..<count).compactMap { WorkerID(rawValue: "w\($0)") }
+    let (width, rowCount) = (1 + random.integer(below: 7), 1 + random.integer(below: 3))
+    // Drawn apart, so that the other seeds' scenarios are what they were.
+    var subspaces = RandomStream(Seed(seed).derived("subspaces"))
+    let subspace: ZerothOrderTraining.Subspace? =
+      subspaces.integer(below: 3) > 0
+      ? nil
+      : ZerothOrderTraining.Subspace(
+        rank: 1 + subspaces.integer(below: width), stepCount: 1 + subspaces.integer(below: 60))
     layout = ParameterLayout([
-      ("layers.0.a", [3, 1 + random.integer(below: 7)]),
-      ("layers.1.b", [1 + random.integer(below: 3), 50]),
+      ("layers.0.a", [3, width]), ("layers.1.b", [rowCount, subspace == nil ? 50 : width]),
     ])
     let isZero = random.integer(below: 2) == 0
     var initial = ParameterVector(zerosOf: layout)
@@ -62,7 +69,8 @@ struct StepScenario {
       initial.values[index] = random.uniform(bound: 1)
     }
     initialAdapter = initial
-    plan = Self.plan(seed: seed, versionCount: versionCount, workerCount: count, &random)
+    plan = Self.plan(
+      seed: seed, versionCount: versionCount, workerCount: count, subspace, &random)
     faultsUntil = seconds(Double(5 + random.integer(below: 120)))
     usesRunStore = random.integer(below: 64) == 0
     var rates: [Mischief: Int] = [:]
@@ -73,7 +81,8 @@ struct StepScenario {
   }
 
   private static func plan(
-    seed: UInt64, versionCount: Int, workerCount: Int, _ random: inout RandomStream
+    seed: UInt64, versionCount: Int, workerCount: Int,
+    _ subspace: ZerothOrderTraining.Subspace?, _ random: inout RandomStream
   ) -> RunPlan {
     guard let run = RunID(rawValue: "steps") else {
       preconditionFailure("'steps' is a run's name")
@@ -87,8 +96,9 @@ struct StepScenario {
       estimator: GradientEstimator(kind, perturbation: 0.01),
       rule: pick([.sgd, .sign, .momentum(beta: 0.9), .adam()], &random),
       clips: random.integer(below: 2) == 0,
-      distribution: pick([.rademacher, .gaussian], &random), factors: .both,
-      blockCount: 1 + blocks.integer(below: 2),
+      distribution: pick([.rademacher, .gaussian], &random),
+      factors: subspace == nil ? .both : .b,
+      blockCount: 1 + blocks.integer(below: 2), subspace: subspace,
       parallelism: pick(ZerothOrderTraining.Parallelism.allCases, &random))
     return RunPlan(
       run: run, seed: seed,

@@ -13,7 +13,8 @@ public import Randomness
 /// 2. the query;
 /// 3. the step.
 ///
-/// Elements of a tensor count row by row, from 0. A Rademacher direction is 1 or -1 everywhere: bit
+/// Elements of a tensor count row by row, from 0; where only some of its columns are moved, these
+/// alone count. A Rademacher direction is 1 or -1 everywhere: bit
 /// k of word j of block b is set where element 128 b + 32 j + k is -1. A Gaussian one has the normal
 /// deviate of word j of block b as element 4 b + j.
 public struct Directions: Hashable, Codable, Sendable {
@@ -84,16 +85,21 @@ public struct ScaledDirection: Hashable, Sendable {
 }
 
 /// Some of the tensors of a layout: those that are perturbed and learned.
-public struct TensorSelection: Hashable, Codable, Sendable {
+public struct TensorSelection: Hashable, Sendable {
   /// For each tensor, whether it is selected.
   public let isSelected: [Bool]
+  /// Those of its columns, by its last extent, that are selected; nil for all.
+  public let columns: Range<Int>?
 
   /// A selection of its flags, one for each tensor of a layout.
-  public init(isSelected: [Bool]) { self.isSelected = isSelected }
+  public init(isSelected: [Bool], columns: Range<Int>? = nil) {
+    self.isSelected = isSelected
+    self.columns = columns
+  }
 
   /// The tensors of `layout` for which `condition` holds.
   public init(of layout: ParameterLayout, where condition: (ParameterLayout.Entry) -> Bool) {
-    isSelected = layout.entries.map(condition)
+    self.init(isSelected: layout.entries.map(condition))
   }
 }
 
@@ -104,16 +110,13 @@ extension ParameterVector {
   /// Of a Rademacher direction that is one sum for each value, of a Gaussian one a product and a sum,
   /// each rounded: the same bits on every machine, and in parts as in one.
   ///
-  /// - Precondition: the range is one of the vector, the selection one of its layout.
+  /// - Precondition: the range is one of the vector, and of whole tensors if the selection is of some
+  ///   columns, which all selected tensors have.
   public mutating func add(
     _ direction: Direction, times factor: Float, in range: Range<Int>? = nil,
     to selection: TensorSelection? = nil
   ) {
-    let parts = layout.parts(in: range ?? 0..<layout.count, of: selection)
-    values.withUnsafeMutableBufferPointer { values in
-      guard let base = values.baseAddress else { return }
-      for part in parts { Kernels.add(direction, of: part, times: factor, to: base + part.offset) }
-    }
+    add([ScaledDirection(direction, times: factor)], in: range ?? 0..<layout.count, to: selection)
   }
 
   /// Adds multiples of directions, one after the other: the bits of as many single additions.
@@ -125,12 +128,18 @@ extension ParameterVector {
   public mutating func add(
     _ terms: some Sequence<ScaledDirection>, to selection: TensorSelection? = nil
   ) {
-    let pieces = layout.parts(in: 0..<layout.count, of: selection).flatMap(\.pieces)
+    add(terms, in: 0..<layout.count, to: selection)
+  }
+
+  private mutating func add(
+    _ terms: some Sequence<ScaledDirection>, in range: Range<Int>, to selection: TensorSelection?
+  ) {
+    let pieces = layout.parts(in: range, of: selection).flatMap(\.pieces)
     values.withUnsafeMutableBufferPointer { values in
       guard let base = values.baseAddress else { return }
       for piece in pieces {
         for term in terms {
-          Kernels.add(term.direction, of: piece, times: term.factor, to: base + piece.offset)
+          Kernels.add(term.direction, of: piece, times: term.factor, to: base)
         }
       }
     }
@@ -148,15 +157,17 @@ extension ParameterVector {
   }
 }
 
-/// A part of a tensor.
+/// A part of a tensor, or of some of its columns.
 struct TensorPart {
   /// The tensor's place in the layout.
   let tensor: Int
-  /// The first element, within the tensor.
+  /// The number of the first element, of those that are moved.
   let first: Int
   let count: Int
-  /// The first element, within the vector.
-  let offset: Int
+  /// Where element 0 is in the vector, whether or not it belongs to the part.
+  let origin: Int
+  /// How many columns are moved, and how many there are; nil where elements lie end to end.
+  var columns: (moved: Int, all: Int)?
 }
 
 extension TensorPart {
@@ -165,8 +176,8 @@ extension TensorPart {
     let length = 8 << 10
     return stride(from: 0, to: count, by: length).map { start in
       TensorPart(
-        tensor: tensor, first: first + start, count: min(length, count - start),
-        offset: offset + start)
+        tensor: tensor, first: first + start, count: min(length, count - start), origin: origin,
+        columns: columns)
     }
   }
 }
@@ -182,16 +193,43 @@ extension ParameterLayout {
     return entries.enumerated().compactMap { place, entry in
       let here = entry.range.clamped(to: range)
       guard !here.isEmpty, selection?.isSelected[place] ?? true else { return nil }
+      guard let columns = selection?.columns else {
+        return TensorPart(
+          tensor: place, first: here.lowerBound - entry.offset, count: here.count,
+          origin: entry.offset)
+      }
+      let all = entry.shape.last ?? 1
+      precondition(
+        here == entry.range && columns.lowerBound >= 0 && columns.upperBound <= all,
+        "columns \(columns) of \(here.count) values of \(entry.name), which has \(entry.shape)")
       return TensorPart(
-        tensor: place, first: here.lowerBound - entry.offset, count: here.count,
-        offset: here.lowerBound)
+        tensor: place, first: 0, count: entry.count / all * columns.count,
+        origin: entry.offset + columns.lowerBound, columns: (columns.count, all))
     }
   }
 }
 
 extension Kernels {
-  /// y += factor z for a part of a tensor, which begins at y.
+  /// y += factor z for a part of a tensor of the vector y.
   static func add(
+    _ direction: Direction, of part: TensorPart, times factor: Float,
+    to y: UnsafeMutablePointer<Float>
+  ) {
+    guard let columns = part.columns else {
+      return addSuccessive(direction, of: part, times: factor, to: y + part.origin + part.first)
+    }
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: part.count) { values in
+      guard let start = values.baseAddress else { return }
+      values.initialize(repeating: 0)
+      addSuccessive(direction, of: part, times: factor, to: start)
+      for (index, value) in values.enumerated() {
+        let (row, column) = (part.first + index).quotientAndRemainder(dividingBy: columns.moved)
+        y[part.origin + row * columns.all + column] += value
+      }
+    }
+  }
+
+  private static func addSuccessive(
     _ direction: Direction, of part: TensorPart, times factor: Float,
     to y: UnsafeMutablePointer<Float>
   ) {

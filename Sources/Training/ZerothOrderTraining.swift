@@ -39,6 +39,8 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
   ///
   /// What lies before the block is computed once for all adapters of a step.
   public var blockCount: Int
+  /// Which of the adapter's ranks are moved at a time; nil for all.
+  public var subspace: Subspace?
   /// How the workers take each step together; nil where each takes its own, and sends what it learned.
   public var parallelism: Parallelism?
   /// Whether workers that take a step together and are slower evaluate fewer queries than others.
@@ -53,7 +55,7 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
     estimator: GradientEstimator = GradientEstimator(.twoSided, perturbation: 5e-3),
     rule: UpdateRule = .sgd, isConservative: Bool = false, clips: Bool = true,
     source: DirectionSource = .own, distribution: Directions.Distribution = .rademacher,
-    factors: LoRAConfiguration.Factors = .b, blockCount: Int = 1,
+    factors: LoRAConfiguration.Factors = .b, blockCount: Int = 1, subspace: Subspace? = nil,
     parallelism: Parallelism? = nil, followsSpeed: Bool = true, maximumTokens: Int = 512
   ) {
     self.localSteps = localSteps
@@ -70,9 +72,29 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
     self.distribution = distribution
     self.factors = factors
     self.blockCount = blockCount
+    self.subspace = subspace
     self.parallelism = parallelism
     self.followsSpeed = followsSpeed
     self.maximumTokens = maximumTokens
+  }
+
+  /// Some of the adapter's ranks after the other, each for some steps, and over again.
+  ///
+  /// With A frozen, a step moves each weight matrix by U V^T, where V is the part of A that belongs to
+  /// the ranks, and U is drawn for each direction: low-rank directions whose V is drawn anew every so
+  /// many steps, as in LOZO (Chen et al., "Enhancing Zeroth-order Fine-tuning for Language Models with
+  /// Low-rank Structures", 2024), until all ranks had their turn. What was learned with a V stays.
+  public struct Subspace: Hashable, Codable, Sendable {
+    /// How many ranks are moved at a time.
+    public var rank: Int
+    /// For how many steps.
+    public var stepCount: Int
+
+    /// A subspace of its parts.
+    public init(rank: Int, stepCount: Int = 50) {
+      self.rank = rank
+      self.stepCount = stepCount
+    }
   }
 
   /// How workers take a step together: who has the same directions, and who the same examples.
@@ -105,51 +127,6 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
     estimator.lossCount(of: queryCount) + (isConservative ? 3 : 0)
   }
 
-  /// The tensors of `layout` that are perturbed and learned, in any step; nil for all.
-  public func selection(of layout: ParameterLayout) -> TensorSelection? {
-    factors == .both ? nil : TensorSelection(of: layout, where: isMoved)
-  }
-
-  /// The tensors of `layout` that each step perturbs and learns.
-  ///
-  /// Of L layers, the l-th from 0 belongs to block floor(l n / L) of n.
-  public func moved(of layout: ParameterLayout) -> MovedTensors {
-    guard blockCount > 1 else { return MovedTensors(selection(of: layout)) }
-    let layers = layout.entries.map(\.layer)
-    let ordered = Set(layers.compactMap(\.self)).sorted()
-    let blocks = Dictionary(
-      uniqueKeysWithValues: ordered.enumerated().map { ($1, $0 * blockCount / ordered.count) })
-    return MovedTensors(
-      inTurn: (0..<blockCount).map { block in
-        TensorSelection(
-          isSelected: zip(layout.entries, layers).map { entry, layer in
-            isMoved(entry) && layer.flatMap { blocks[$0] } ?? 0 == block
-          })
-      })
-  }
-
-  private func isMoved(_ entry: ParameterLayout.Entry) -> Bool {
-    factors == .both || !entry.name.hasSuffix(".lora_A.weight")
-  }
-
-  /// How many values of an adapter of `layout` a step perturbs and learns, on average.
-  public func movedCount(of layout: ParameterLayout) -> Int {
-    let count = layout.entries.filter(isMoved).reduce(0) { $0 + $1.range.count }
-    return max(1, count / blockCount)
-  }
-
-  /// Refuses more blocks than the layers whose tensors `layout` has.
-  ///
-  /// - Throws: `badSetting`.
-  public func check(for layout: ParameterLayout) throws(TrainingError) {
-    let layerCount = Set(layout.entries.compactMap(\.layer)).count
-    guard blockCount == 1 || blockCount <= layerCount else {
-      throw .badSetting(
-        name: "blockCount", value: "\(blockCount)",
-        allowed: "at most \(layerCount), the layers that have an adapter")
-    }
-  }
-
   /// What a worker's steps from one version are held against, and replayed by.
   ///
   /// - Precondition: the settings were checked.
@@ -157,99 +134,5 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
     WalkRules(
       source: source, distribution: distribution, rule: rule, moved: moved(of: layout),
       stepCount: localSteps, queryCount: queryCount)
-  }
-
-  /// Refuses settings with which no training is possible, and more steps in `totalVersions` versions
-  /// than directions have numbers for.
-  ///
-  /// - Throws: `badSetting` with the setting's name, its value, and what is allowed.
-  public func check(totalVersions: Int) throws(TrainingError) {
-    try checkSettings()
-    let (count, overflows) = localSteps.multipliedReportingOverflow(by: totalVersions)
-    guard !overflows, UInt32(exactly: count) != nil else {
-      throw .badSetting(
-        name: "localSteps", value: "\(localSteps) in each of \(totalVersions) versions",
-        allowed: "at most \(UInt32.max) steps in the run")
-    }
-  }
-
-  private func checkSettings() throws(TrainingError) {
-    for (name, value, least, most) in [
-      ("localSteps", localSteps, 1, 1_000_000), ("batchSize", batchSize, 1, 1_000_000),
-      ("queryCount", queryCount, estimator.leastQueryCount, 100_000),
-      ("maximumTokens", maximumTokens, 2, 1_000_000), ("blockCount", blockCount, 1, 100_000),
-    ] where !(least...most).contains(value) {
-      throw .badSetting(name: name, value: "\(value)", allowed: "from \(least) to \(most)")
-    }
-    for (name, value) in [
-      ("learningRate", Float(learningRate)), ("perturbation", estimator.perturbation),
-    ] where !(value > 0 && value.isFinite) {
-      throw .badSetting(
-        name: name, value: "\(value)", allowed: "positive and finite, as a 32-bit float")
-    }
-    guard !isConservative || !rule.hasState else {
-      throw .badSetting(
-        name: "isConservative", value: "true", allowed: "false with momentum and Adam")
-    }
-    guard parallelism == nil || !isConservative else {
-      throw .badSetting(
-        name: "isConservative", value: "true", allowed: "false where workers take steps together")
-    }
-    guard parallelism == nil || localSteps == 1 else {
-      throw .badSetting(
-        name: "localSteps", value: "\(localSteps)", allowed: "1 where workers take steps together")
-    }
-    try checkSource()
-    try rule.check()
-  }
-
-  private func checkSource() throws(TrainingError) {
-    guard parallelism == nil || source == .own else {
-      throw .badSetting(
-        name: "source", value: "\(source)", allowed: "own where workers take steps together")
-    }
-    guard let count = source.count else { return }
-    guard blockCount == 1 else {
-      throw .badSetting(
-        name: "blockCount", value: "\(blockCount)",
-        allowed: "1 with directions of a pool, which are the same in every step")
-    }
-    guard (queryCount...(1 << 20)).contains(count) else {
-      throw .badSetting(
-        name: "source", value: "\(source)",
-        allowed: "from \(queryCount) directions, those of a step, to \(1 << 20)")
-    }
-    guard !rule.hasState else {
-      throw .badSetting(
-        name: "source", value: "\(source)", allowed: "own or shared with momentum and Adam")
-    }
-  }
-}
-
-extension UpdateRule {
-  fileprivate func check() throws(TrainingError) {
-    func checkShare(_ name: String, _ value: Double) throws(TrainingError) {
-      guard (0..<1).contains(value) else {
-        throw .badSetting(name: name, value: "\(value)", allowed: "at least 0 and below 1")
-      }
-    }
-    switch self {
-    case .sgd, .sign: break
-    case .momentum(let beta): try checkShare("beta", beta)
-    case .adam(let beta1, let beta2, let epsilon):
-      try checkShare("beta1", beta1)
-      try checkShare("beta2", beta2)
-      guard epsilon > 0 && epsilon.isFinite else {
-        throw .badSetting(name: "epsilon", value: "\(epsilon)", allowed: "positive and finite")
-      }
-    }
-  }
-}
-
-extension ParameterLayout.Entry {
-  /// The layer that the tensor belongs to, as its name says: the first number in it, as in
-  /// `model.layers.12.mlp.up_proj.lora_B.weight`; nil without one.
-  fileprivate var layer: Int? {
-    name.split(separator: ".").lazy.compactMap { Int($0) }.first
   }
 }

@@ -27,6 +27,7 @@ def arguments():
     parser.add_argument("--supervised", type=int)
     parser.add_argument("--rank", type=int, default=8)
     parser.add_argument("--factors", choices=["both", "b"], default="both")
+    parser.add_argument("--all", action="store_true", help="learn the model's own weights instead")
     parser.add_argument("--steps", type=int, default=9)
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
     return parser.parse_args()
@@ -37,6 +38,8 @@ def adapted(options):
         options.model, dtype=getattr(torch, options.dtype), attn_implementation="sdpa"
     )
     model.config.use_cache = False
+    if options.all:
+        return model
     lora = LoraConfig(
         r=options.rank, lora_alpha=2 * options.rank, lora_dropout=0.0, target_modules=PROJECTIONS
     )
@@ -70,7 +73,7 @@ def main():
     learned = [
         one
         for name, one in model.named_parameters()
-        if one.requires_grad and (options.factors == "both" or "lora_B" in name)
+        if one.requires_grad and (options.all or options.factors == "both" or "lora_B" in name)
     ]
     optimizer = torch.optim.AdamW(learned, lr=1e-4, weight_decay=0)
     supervised = options.supervised or options.sequence - 1
@@ -107,7 +110,7 @@ def main():
                 "sequence": options.sequence,
                 "supervised": supervised,
                 "rank": options.rank,
-                "factors": options.factors,
+                "factors": "all" if options.all else options.factors,
                 "steps": options.steps,
                 "processor_seconds_median": median,
                 "processor_seconds_minimum": min(seconds),

@@ -59,6 +59,17 @@ import Updates
     }
   }
 
+  @Test func ranksAreMovedAFewAtATimeIfTheFileSaysSo() throws {
+    for (keys, subspace) in [
+      ("", nil), (", subspace-rank: 2", ZerothOrderTraining.Subspace(rank: 2, stepCount: 50)),
+      (", subspace-rank: 4, subspace-steps: 7, blocks: 2", .init(rank: 4, stepCount: 7)),
+    ] {
+      let plan = try read("training: {method: zeroth-order\(keys)}").plan
+      #expect(plan.training.zerothOrder?.subspace == subspace)
+      #expect(try RunPlan(canonicalBytes: plan.canonicalBytes()) == plan)
+    }
+  }
+
   @Test(arguments: [
     ("directions: other", ["directions", "own or shared or pool"]),
     ("directions: shared, pool-size: 9", ["pool-size", "none where 'directions' is not 'pool'"]),
@@ -70,6 +81,10 @@ import Updates
     ("directions: pool, weight-decay: 0.1", ["weight-decay"]),
     ("directions: pool, blocks: 2", ["blocks", "1 where 'directions' is 'pool'"]),
     ("blocks: 0", ["blocks", "from 1"]),
+    ("subspace-rank: 0", ["subspace-rank", "from 1"]),
+    ("subspace-steps: 9", ["subspace-steps", "none without 'subspace-rank'"]),
+    ("directions: pool, subspace-rank: 1", ["subspace-rank", "'directions' is 'pool'"]),
+    ("factors: both, subspace-rank: 1", ["subspace-rank", "'factors' is 'both'"]),
   ])
   func directionsThatCannotBeAreRefused(keys: String, words: [String]) {
     #expect {

@@ -40,7 +40,8 @@ struct DirectionTests {
     let direction = Directions(key: key).direction(step: counter[3], query: counter[2])
     var signs = [Float](repeating: 0, count: 128)
     let part = TensorPart(
-      tensor: Int(counter[1]), first: 128 * Int(counter[0]), count: 128, offset: 0)
+      tensor: Int(counter[1]), first: 128 * Int(counter[0]), count: 128,
+      origin: -128 * Int(counter[0]))
     signs.withUnsafeMutableBufferPointer { signs in
       guard let start = signs.baseAddress else { return }
       Kernels.add(direction, of: part, times: 1, to: start)
@@ -122,6 +123,37 @@ struct DirectionTests {
       let source = selection.isSelected[layout.entries.firstIndex(of: entry) ?? 0] ? whole : start
       #expect(some.values[entry.range] == source.values[entry.range], "\(entry.name)")
     }
+  }
+
+  /// The columns have the values that a tensor of nothing else has.
+  @Test(arguments: Directions.Distribution.allCases)
+  func ofSomeColumnsTheseAloneCount(distribution: Directions.Distribution) {
+    let layout = ParameterLayout([
+      (name: "a", shape: [3, 8]), (name: "b", shape: [4001, 8]), (name: "c", shape: [5, 8]),
+    ])
+    let start = ParameterVector(layout: layout, values: noise(layout.count, "columns"))
+    let direction = Directions(of: Seed(4), distribution: distribution).direction(step: 3, query: 2)
+    for columns in [0..<8, 0..<3, 3..<6, 6..<8] {
+      let selection = TensorSelection(isSelected: [true, true, false], columns: columns)
+      let found = start.adding(direction, times: -0.3e-3, to: selection)
+      let narrow = ParameterLayout(
+        layout.entries.map { ($0.name, [$0.shape[0], columns.count]) })
+      let part = Plain.values(of: direction, in: narrow)
+      var expected = start.values
+      for (entry, narrow) in zip(layout.entries, narrow.entries).prefix(2) {
+        for index in 0..<narrow.count {
+          let (row, column) = index.quotientAndRemainder(dividingBy: columns.count)
+          let target = entry.offset + row * 8 + columns.lowerBound + column
+          expected[target] += -0.3e-3 * part[narrow.offset + index]
+        }
+      }
+      #expect(found.values == expected && found != start)
+    }
+    let all = TensorSelection(of: layout) { $0.name != "c" }
+    let whole = TensorSelection(isSelected: all.isSelected, columns: 0..<8)
+    #expect(
+      start.adding(direction, times: 0.1, to: whole)
+        == start.adding(direction, times: 0.1, to: all))
   }
 
   @Test func aLayoutThatEndsEarlierHasTheBeginningOfTheDirection() {

@@ -34,6 +34,41 @@ struct ConservativeAcceptanceTests {
     #expect(ZerothOrderTraining(factors: .both).selection(of: layout) == nil)
   }
 
+  @Test func aSubspaceIsOfEachMovedTensorsNextColumns() throws {
+    let layout = ParameterLayout(
+      (0..<2).flatMap { layer in
+        [
+          ("h.\(layer).lora_A.weight", [5, 9]), ("h.\(layer).lora_B.weight", [7, 5]),
+        ] as [(name: String, shape: [Int])]
+      })
+    let settings = ZerothOrderTraining(
+      blockCount: 2, subspace: .init(rank: 2, stepCount: 3))
+    let moved = settings.moved(of: layout)
+    for step in 0..<24 as Range<UInt32> {
+      let selection = try #require(moved.selection(atStep: step))
+      #expect(selection.columns == [0..<2, 2..<4, 4..<5][Int(step) / 3 % 3])
+      #expect(selection.isSelected == [false, step % 2 == 0, false, step % 2 == 1])
+    }
+    #expect(settings.movedCount(of: layout) == 7 * 2)
+    try settings.check(for: layout)
+    try settings.check(totalVersions: 1)
+    func name(_ settings: ZerothOrderTraining) -> String? {
+      do throws(TrainingError) {
+        try settings.check(totalVersions: 1)
+        try settings.check(for: layout)
+      } catch .badSetting(let name, _, _) { return name } catch {}
+      return nil
+    }
+    #expect(name(ZerothOrderTraining(subspace: .init(rank: 5))) == nil)
+    #expect(name(ZerothOrderTraining(subspace: .init(rank: 6))) == "subspace.rank")
+    #expect(name(ZerothOrderTraining(subspace: .init(rank: 0))) == "subspace.rank")
+    #expect(
+      name(ZerothOrderTraining(subspace: .init(rank: 1, stepCount: 0))) == "subspace.stepCount")
+    #expect(name(ZerothOrderTraining(factors: .both, subspace: .init(rank: 1))) == "factors")
+    #expect(
+      name(ZerothOrderTraining(source: .pool(count: 9), subspace: .init(rank: 1))) == "source")
+  }
+
   @Test func blocksAreOfConsecutiveLayers() throws {
     let names = [2, 0, 1, 10, 11].flatMap { layer in
       ["h.\(layer).attn.lora_A.weight", "h.\(layer).attn.lora_B.weight"]

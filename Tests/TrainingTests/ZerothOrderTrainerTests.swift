@@ -131,6 +131,33 @@ struct ZerothOrderTrainerTests {
     #expect(throws: TrainingError.self) { try self.trainer(settings) }
   }
 
+  @Test func aSubspaceIsLeftForTheNextOne() throws {
+    var settings = settings(steps: 60, queries: 8, rate: 8e-3)
+    settings.subspace = .init(rank: 1, stepCount: 20)
+    let trainer = try trainer(settings)
+    let start = model().initialAdapter()
+    var losses: [Double] = []
+    let result = try trainer.train(from: start, version: 0) {
+      losses.append(try #require($0.estimate.loss))
+    }
+    var (replica, together) = (trainer.replica(from: start), trainer.replica(from: start))
+    together.apply(contentsOf: result.steps)
+    for step in result.steps {
+      let before = replica.adapter.values
+      replica.apply(step)
+      for entry in start.layout.entries where entry.name.contains("lora_B") {
+        let moved = entry.range.filter { replica.adapter.values[$0] != before[$0] }
+        let column = Int(step.step) / 20 % 2
+        #expect(moved == entry.range.filter { ($0 - entry.offset) % 2 == column })
+      }
+    }
+    #expect(replica.adapter == result.adapter && together.adapter == result.adapter)
+    let (first, last) = (losses[..<5].reduce(0, +), losses.suffix(5).reduce(0, +))
+    #expect(last < 0.9 * first)
+    settings.subspace?.rank = 1000
+    #expect(throws: TrainingError.self) { try self.trainer(settings) }
+  }
+
   @Test func aPoolHasLimits() throws {
     func refused(_ settings: ZerothOrderTraining) -> Bool {
       do {

@@ -160,6 +160,33 @@ struct UpdateRuleTests {
     #expect(followed == replica.adapter)
   }
 
+  @Test func columnsInStagesAreMovedForSomeStepsEach() throws {
+    let isSelected = layout.entries.map { $0.name.contains("lora_B") }
+    let columns = [0..<2, 2..<3]
+    let moved = MovedTensors(
+      inStages: columns.map { [TensorSelection(isSelected: isSelected, columns: $0)] }, ofSteps: 3)
+    var replica = ZerothOrderReplica(adapter: start, directions: directions, moved: moved)
+    let steps = (1..<14 as Range<UInt32>).map {
+      UpdateRule.sgd.step($0, for: scalars, learningRate: 0.1)
+    }
+    for step in steps {
+      let before = replica.adapter
+      replica.apply(step)
+      let isMoved = zip(replica.adapter.values, before.values).map { $0 != $1 }
+      let current = columns[Int(step.step) / 3 % 2]
+      for (entry, isSelected) in zip(layout.entries, isSelected) {
+        let width = try #require(entry.shape.last)
+        for index in entry.range {
+          let column = (index - entry.offset) % width
+          #expect(isMoved[index] == (isSelected && current.contains(column)))
+        }
+      }
+    }
+    var together = ZerothOrderReplica(adapter: start, directions: directions, moved: moved)
+    together.apply(contentsOf: steps)
+    #expect(together.adapter == replica.adapter)
+  }
+
   @Test func aDroppedStepChangesNothingWithoutMomentum() {
     for rule in [UpdateRule.sgd, .sign] {
       var replica = replica(rule)
