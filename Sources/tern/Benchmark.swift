@@ -8,8 +8,8 @@ struct Benchmark: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure this machine.",
     subcommands: [
-      Train.self, Forward.self, ZerothOrder.self, Precision.self, Rounds.self, Serve.self,
-      Work.self,
+      Train.self, Forward.self, ZerothOrder.self, Precision.self, Codec.self, Rounds.self,
+      Serve.self, Work.self,
     ])
 }
 
@@ -70,8 +70,6 @@ extension Benchmark {
         }
       }
     }
-
-    private func milliseconds(_ seconds: Double) -> String { "\(fixed(seconds * 1e3, 2)) ms" }
   }
 
   /// The parties' own processes.
@@ -116,3 +114,5 @@ extension Benchmark {
     }
   }
 }
+
+func milliseconds(_ seconds: Double) -> String { "\(fixed(seconds * 1e3, 2)) ms" }

@@ -43,6 +43,27 @@ struct BenchmarkTests {
     #expect(try #require(report["loss"] as? Double) > 5)
   }
 
+  @Test(arguments: ["dense", "ternary", "stochastic-ternary"])
+  func codecsAreMeasured(codec: String) throws {
+    let report = try report([
+      "codec", "--model", Site.model, "--rank", "4", "--codec", codec, "--density", "0.1",
+      "--senders", "3", "--steps", "3",
+    ])
+    func number(_ key: String) throws -> Double { try #require(report[key] as? Double) }
+    #expect(report["command"] as? String == "benchmark codec")
+    #expect(try number("senders") == 3 && number("steps") == 3)
+    let (parameters, bits) = (try number("parameters"), try number("bits_per_parameter"))
+    #expect(try abs(number("bytes") * 8 / parameters - bits) < 1e-9)
+    // 0.57 bits is the entropy of a tenth with signs; tensors this small have some frame.
+    #expect(codec == "dense" ? bits > 32 : (0.5..<1.5).contains(bits), "\(bits)")
+    #expect((report["size_over_entropy"] as? Double != nil) == (codec != "dense"))
+    for what in ["encode", "decode", "mean"] {
+      #expect(try number("\(what)_processor_seconds_median") > 0)
+    }
+    let mean = try number("mean_processor_seconds_median")
+    #expect(try abs(number("averaged_millions_per_second") * mean / 3e-6 / parameters - 1) < 1e-9)
+  }
+
   @Test func precisionIsMeasured() throws {
     let report = try report([
       "precision", "--model", Site.model, "--data", "data/held-out.jsonl", "--perturbation", "1e-3",
