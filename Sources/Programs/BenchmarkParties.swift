@@ -168,7 +168,7 @@ public struct BenchmarkWorker: Sendable {
     let learner = RandomLearner(layout: setting.layout, seed: Seed(1).derived(name))
     let service = WorkerService(
       resources: WorkerService.Resources(
-        id: id, model: setting.model, memoryByteCount: ProcessInfo.processInfo.physicalMemory,
+        id: id, model: setting.model, memoryByteCount: UInt64(MachineMemory.byteCount),
         coreCount: processorCount, memory: nil, prepare: { _ in .learning(learner) }),
       transport: client, pool: ComputePool(threadCount: 1), seed: 1,
       givingUpAfter: .seconds(60), log: log)

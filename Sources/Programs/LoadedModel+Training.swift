@@ -17,15 +17,16 @@ extension LoadedModel {
   ///     learned does not depend on it.
   ///   - memory: the most bytes that a step may take; nil for what the plan says. What is learned
   ///     does not depend on it, but for the method where it decides that.
+  ///   - machineMemory: the most bytes where neither says anything.
   /// - Throws: also when that is too little, or the run's workers do not learn by `method`.
   public func ability(
     of worker: WorkerID, data path: String, plan: RunPlan, method: TrainingMethod? = nil,
-    threadCount: Int = 1, memory: Int? = nil
+    threadCount: Int = 1, memory: Int? = nil, machineMemory: Int = MachineMemory.byteCount
   ) throws -> (ability: WorkerService.Ability, method: TrainingMethod) {
     // The plan came from elsewhere, and its sizes are what memory is planned with.
     try plan.training.check(totalVersions: plan.rounds.versionCount)
     let model = try adapted(by: plan)
-    let budget = memory ?? plan.workerMemory
+    let budget = memory ?? plan.workerMemory ?? machineMemory
     let task = try task(method, data: path, plan: plan, of: model, budget: budget)
     let memory = try task.memoryPlan(of: model, threadCount: threadCount, budget: budget)
     let (seed, versionCount) = (plan.seed(of: worker), plan.rounds.versionCount)

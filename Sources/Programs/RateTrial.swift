@@ -85,7 +85,8 @@ extension LoadedModel {
     let model = try adapted(by: plan)
     let examples = try examples(at: path, for: plan, maximumTokens: settings.maximumTokens)
     let memory = try WorkerTask(settings: .zerothOrder(settings), examples: examples)
-      .memoryPlan(of: model, threadCount: threadCount, budget: plan.workerMemory)
+      .memoryPlan(
+        of: model, threadCount: threadCount, budget: plan.workerMemory ?? MachineMemory.byteCount)
     return try RateLadder(
       model: model, examples: examples,
       heldOut: heldOut.map { try self.examples(at: $0, for: plan) },

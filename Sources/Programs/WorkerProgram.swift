@@ -78,7 +78,7 @@ public struct WorkerProgram: Sendable {
     let service = WorkerService(
       resources: WorkerService.Resources(
         id: id, model: model.checkpoint.digest(),
-        memoryByteCount: ProcessInfo.processInfo.physicalMemory,
+        memoryByteCount: UInt64(MachineMemory.byteCount),
         coreCount: ProcessInfo.processInfo.activeProcessorCount, memory: memory,
         prepare: { [id, model, data, threadCount, memoryLimit, method, log] plan in
           let arithmetic = plan.arithmetic

@@ -60,6 +60,13 @@ import Updates
       let small = try self.plan(mixed, memory: needed - 1)
       #expect(try method(nil, small) == .zerothOrder && method(needed, small) == .gradient)
       #expect(throws: ModelError.self) { try method(1000, plan) }
+      // What the machine has holds where nobody says anything.
+      func method(on machine: Int, _ plan: RunPlan) throws -> TrainingMethod {
+        try model.ability(of: ann, data: path, plan: plan, machineMemory: machine).method
+      }
+      #expect(try method(on: needed - 1, plan) == .zerothOrder)
+      #expect(try method(on: 1000, self.plan(mixed, memory: needed)) == .gradient)
+      #expect(throws: ModelError.self) { try method(on: 1000, plan) }
     }
   }
 
