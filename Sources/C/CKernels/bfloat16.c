@@ -204,7 +204,7 @@ void tern_bf16_multiply(
   // Panels stay in the first cache while all rows pass.
   for (size_t panel = 0; panel < panels; panel += 2)
     for (size_t row_tile = 0; row_tile < row_tiles; row_tile += 2) {
-      block.row_tiles = row_tile + 1 < row_tiles ? 2 : 1;
+      block.rows = rows - row_tile * TILE < 2 * TILE ? rows - row_tile * TILE : 2 * TILE;
       for (size_t i = 0; i < 2; i++)
         for (size_t j = 0; j < 2; j++) {
           // Beyond the last tile, it is computed once more, aside.

@@ -72,8 +72,8 @@ TERN_AVX512 static void compute_group(
 }
 
 static void compute_avx512(const struct tern_bf16_block *block) {
-  for (size_t i = 0; i < block->row_tiles; i++)
-    for (size_t row = 0; row < TILE; row += GROUP) {
+  for (size_t i = 0; i < 2; i++)
+    for (size_t row = 0; row < TILE && i * TILE + row < block->rows; row += GROUP) {
       const size_t *stride = block->stride[i];
       float *y[2] = {block->y[i][0] + row * stride[0], block->y[i][1] + row * stride[1]};
       compute_group(
@@ -186,7 +186,7 @@ void tern_bf16_compute(enum tern_bf16_unit unit, const struct tern_bf16_block *b
     return;
   }
 #endif
-  for (size_t i = 0; i < block->row_tiles; i++)
+  for (size_t i = 0; i * TILE < block->rows; i++)
     for (size_t j = 0; j < 2; j++)
       compute_plain(
           block->steps, block->adding, block->a[i], block->b[j], block->y[i][j],

@@ -10,8 +10,8 @@ enum { TILE = 16, STEP = 32, TILE_VALUES = TILE * STEP };
 
 struct tern_bf16_block {
   size_t steps;
-  /// 2, or 1 where nobody wants the second tiles of rows: a unit may compute them all the same.
-  size_t row_tiles;
+  /// How many rows are wanted, from 1 to two tiles: a unit may compute the others all the same.
+  size_t rows;
   int adding;
   const uint16_t *a[2], *b[2];
   float *y[2][2];
