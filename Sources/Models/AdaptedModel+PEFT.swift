@@ -12,9 +12,9 @@ extension AdaptedModel {
       modules: modules.map { placed in
         let module = placed.module
         let bCount = module.outputWidth * module.rank
-        let a = blocks[module.layer].a(of: placed, adapter.values)
+        let a = blocks[module.layer].a(of: placed, adapter.values).elements
         return PEFTAdapter.Module(
-          name: module.name, rank: module.rank, scale: module.scale, a: a?.elements ?? [],
+          name: module.name, rank: module.rank, scale: module.scale, a: a,
           b: Array(adapter.values[placed.bOffset..<(placed.bOffset + bCount)]),
           inputWidth: module.inputWidth, outputWidth: module.outputWidth)
       }, fanInFanOut: base.configuration.architecture.storesInputsFirst)

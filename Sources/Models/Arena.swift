@@ -19,19 +19,19 @@ struct Arena {
 
   /// A matrix without rows, which has memory for so many.
   mutating func matrix(rows: Int, columns: Int) -> Matrix {
-    Matrix(reserving: take(rows * columns, of: Float.self) / columns, columns: columns)
+    Matrix(reserving: take(rows * columns) / columns, columns: columns)
   }
 
   /// No floats, with memory for so many.
   mutating func floats(_ count: Int) -> [Float] {
     var values: [Float] = []
-    values.reserveCapacity(take(count, of: Float.self))
+    values.reserveCapacity(take(count))
     return values
   }
 
   /// Statistics of attention for so many tokens and heads in all.
   mutating func attentionStatistics(_ count: Int) -> AttentionStatistics {
-    AttentionStatistics(reserving: take(2 * count, of: Float.self) / 2)
+    AttentionStatistics(reserving: take(2 * count) / 2)
   }
 
   /// Memory for attention in sequences of up to `longest` tokens, whose backward has so many dots.
@@ -39,20 +39,20 @@ struct Arena {
     _ shape: AttentionShape, longest: Int, _ arithmetic: ProductArithmetic, dotCount: Int
   ) -> AttentionScratch {
     let count = AttentionScratch.elementCount(shape, longest: longest, arithmetic)
-    guard take(count + dotCount, of: Float.self) > 0 else { return AttentionScratch() }
+    guard take(count + dotCount) > 0 else { return AttentionScratch() }
     return AttentionScratch(
       reserving: shape, longest: longest, arithmetic, dotCount: dotCount)
   }
 
   /// Memory for the operands of products.
   mutating func tileRoom(_ extent: TileRoomExtent) -> TileRoom {
-    guard take(extent.floatCount, of: Float.self) > 0 else { return TileRoom() }
+    guard take(extent.floatCount) > 0 else { return TileRoom() }
     return TileRoom(reserving: extent)
   }
 
-  /// Counts; how many are to be taken now.
-  private mutating func take<Number>(_ count: Int, of type: Number.Type) -> Int {
-    byteCount += count * MemoryLayout<Number>.size
+  /// Counts so many floats; how many are to be taken now.
+  private mutating func take(_ count: Int) -> Int {
+    byteCount += count * MemoryLayout<Float>.size
     return isCounting ? 0 : count
   }
 }

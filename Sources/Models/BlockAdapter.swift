@@ -28,9 +28,13 @@ struct BlockAdapter: Sendable {
   var frozenCount: Int { sites.values.reduce(0) { $0 + ($1.frozenA_KI?.count ?? 0) } }
 
   /// The factor A of a module, [rank, inputs], given the adapter's parameters.
-  func a(of placed: PlacedModule, _ parameters: [Float]) -> Matrix? {
-    guard let site = sites[Site(of: placed.module.linear)] else { return nil }
-    return site.parts.first { $0.bOffset == placed.bOffset }.map { site.a(of: $0, parameters) }
+  ///
+  /// - Precondition: it is one of the block's.
+  func a(of placed: PlacedModule, _ parameters: [Float]) -> Matrix {
+    guard let site = sites[Site(of: placed.module.linear)],
+      let part = site.parts.first(where: { $0.bOffset == placed.bOffset })
+    else { preconditionFailure("\(placed.module.name) is not in this block") }
+    return site.a(of: part, parameters)
   }
 }
 
