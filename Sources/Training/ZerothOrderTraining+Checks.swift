@@ -4,21 +4,22 @@ public import Tensors
 internal import Updates
 
 extension ZerothOrderTraining {
-  /// Refuses more blocks than the layers whose tensors `layout` has, and more ranks than they have.
+  /// Refuses more blocks than the layers whose tensors `layout` has, and more ranks than they have; by
+  /// the names of the run file, which could not know.
   ///
   /// - Throws: `badSetting`.
   public func check(for layout: ParameterLayout) throws(TrainingError) {
     let layerCount = Set(layout.entries.compactMap(\.layer)).count
     guard blockCount == 1 || blockCount <= layerCount else {
       throw .badSetting(
-        name: "blockCount", value: "\(blockCount)",
+        name: "blocks", value: "\(blockCount)",
         allowed: "at most \(layerCount), the layers that have an adapter")
     }
     guard let subspace else { return }
     let ranks = ranks(of: layout)
     guard ranks.count == 1, let rank = ranks.first, subspace.rank <= rank else {
       throw .badSetting(
-        name: "subspace.rank", value: "\(subspace.rank)",
+        name: "subspace-rank", value: "\(subspace.rank)",
         allowed: "at most \(ranks.min() ?? 0), the adapter's rank, which is the same everywhere")
     }
   }

@@ -60,7 +60,7 @@ struct ConservativeAcceptanceTests {
       return nil
     }
     #expect(name(ZerothOrderTraining(subspace: .init(rank: 5))) == nil)
-    #expect(name(ZerothOrderTraining(subspace: .init(rank: 6))) == "subspace.rank")
+    #expect(name(ZerothOrderTraining(subspace: .init(rank: 6))) == "subspace-rank")
     #expect(name(ZerothOrderTraining(subspace: .init(rank: 0))) == "subspace.rank")
     #expect(
       name(ZerothOrderTraining(subspace: .init(rank: 1, stepCount: 0))) == "subspace.stepCount")
