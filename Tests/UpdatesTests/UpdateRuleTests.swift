@@ -131,15 +131,17 @@ struct UpdateRuleTests {
     }
   }
 
+  private func steps(_ numbers: Range<UInt32>) -> [DirectionStep] {
+    numbers.map { UpdateRule.sgd.step($0, for: scalars, learningRate: 0.1) }
+  }
+
   @Test func tensorsInTurnAreMovedEveryOtherStep() {
     let parts = ["lora_A", "lora_B"].map { part in
       TensorSelection(of: layout) { $0.name.contains(part) }
     }
     let moved = MovedTensors(inTurn: parts)
     var replica = ZerothOrderReplica(adapter: start, directions: directions, moved: moved)
-    let steps = (4..<9 as Range<UInt32>).map {
-      UpdateRule.sgd.step($0, for: scalars, learningRate: 0.1)
-    }
+    let steps = steps(4..<9)
     for step in steps {
       let before = replica.adapter
       replica.apply(step)
@@ -166,9 +168,7 @@ struct UpdateRuleTests {
     let moved = MovedTensors(
       inStages: columns.map { [TensorSelection(isSelected: isSelected, columns: $0)] }, ofSteps: 3)
     var replica = ZerothOrderReplica(adapter: start, directions: directions, moved: moved)
-    let steps = (1..<14 as Range<UInt32>).map {
-      UpdateRule.sgd.step($0, for: scalars, learningRate: 0.1)
-    }
+    let steps = steps(1..<14)
     for step in steps {
       let before = replica.adapter
       replica.apply(step)
