@@ -19,7 +19,7 @@ extension PEFTAdapter {
         throw .unsupported(
           path: path, what: "the tensor '\(key)'", supported: "lora_A and lora_B of linear layers")
       }
-      guard try configuration.targets(place.module) else {
+      guard try configuration.targets.contain(place.module) else {
         throw .malformed(
           path: path, what: "'\(key)' belongs to no module of target_modules in adapter_config.json"
         )

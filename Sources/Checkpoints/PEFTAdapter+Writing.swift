@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Files
 internal import JSON
 
 extension PEFTAdapter {
@@ -27,18 +26,10 @@ extension PEFTAdapter {
           module.paddedB(rank: rank, times: factor)
         ))
     }
-    do throws(FileError) {
-      try makeFolder(folder)
-    } catch {
-      throw .unwritable(path: folder, reason: error.reason)
-    }
+    try makeAdapterFolder(folder)
     try SafetensorsFile.write(
       tensors: tensors, metadata: ["format": "pt"], to: "\(folder)/adapter_model.safetensors")
-    let configuration = configuration(rank: rank, alpha: alpha ?? rank)
-    let text = Array((configuration.indentedText + "\n").utf8)
-    try writing("\(folder)/adapter_config.json") { (file) throws(FileError) in
-      try file.write(text)
-    }
+    try configuration(rank: rank, alpha: alpha ?? rank).write(asAdapterOf: folder)
   }
 
   /// The whole alpha with which `alpha / rank` is every module's scale, if there is one.
@@ -63,53 +54,12 @@ extension PEFTAdapter {
       ("peft_type", .string("LORA")),
       ("r", .integer(rank)),
       ("rank_pattern", .object([])),
-      ("target_modules", .array(targetModules.map { .string($0) })),
+      ("target_modules", PEFTTargets.written(modules.map(\.name))),
       ("task_type", .string("CAUSAL_LM")),
       ("use_dora", .boolean(false)),
       ("use_rslora", .boolean(false)),
     ]
     return .object(members.map { JSONValue.Member(name: $0, value: $1) })
-  }
-
-  /// The modules' names inside their layers where every layer from the first on has the same ones;
-  /// otherwise full paths, since PEFT would adapt the other layers too.
-  private var targetModules: [String] {
-    let places = modules.map { LayerPlace($0.name) }
-    let paths = Set(places.map(\.path))
-    let layers = Dictionary(grouping: places, by: \.layer)
-    let isUniform =
-      layers.values.allSatisfy { Set($0.map(\.path)) == paths }
-      && Set(layers.keys) == Set((0..<layers.count).map { "\(places[0].list).\($0)" })
-    return isUniform
-      ? Set(paths.map { Self.shortName(of: $0, among: paths) }).sorted()
-      : modules.map(\.name).sorted()
-  }
-
-  /// The last part of a path, unless PEFT would then also adapt what is called the same and is not
-  /// among `paths`.
-  private static func shortName(of path: String, among paths: Set<String>) -> String {
-    guard let last = path.split(separator: ".").last else { return path }
-    let homonyms = Architecture.all.flatMap(\.linearLayers).map(\.path)
-      .filter { $0.hasSuffix(".\(last)") && !paths.contains($0) }
-    return homonyms.isEmpty ? String(last) : path
-  }
-}
-
-/// Where a module is: `model.layers.3.self_attn.q_proj` is `self_attn.q_proj` of `model.layers`' 3.
-private struct LayerPlace {
-  /// The list of layers.
-  let list: String
-  /// The list with the layer's number.
-  let layer: String
-  /// The path inside the layer.
-  let path: String
-
-  init(_ name: String) {
-    let parts = name.split(separator: ".")
-    let number = parts.firstIndex { Int($0) != nil } ?? parts.count - 1
-    list = parts[..<number].joined(separator: ".")
-    layer = parts[...number].joined(separator: ".")
-    path = parts[(number + 1)...].joined(separator: ".")
   }
 }
 

@@ -8,6 +8,8 @@ internal import JSON
 struct PEFTConfiguration {
   let baseModel: String?
   let fanInFanOut: Bool
+  /// Which modules the adapter changes.
+  let targets: PEFTTargets
   private let file: ConfigurationFile
   private let rank: Int
   private let alpha: Double
@@ -22,6 +24,7 @@ struct PEFTConfiguration {
       throw .malformed(path: path, what: "its JSON is no object")
     }
     try Self.refuseUnsupported(file)
+    targets = PEFTTargets(file)
     rank = try file.integer("r", default: 8)
     alpha = try file.number("lora_alpha", default: 8)
     scalesByRoot = try file.truth("use_rslora", default: false)
@@ -33,7 +36,7 @@ struct PEFTConfiguration {
       guard let rank = member.value.wholeNumber else {
         throw .malformed(path: path, what: "rank_pattern '\(member.name)' is no whole number")
       }
-      ranks.append((try Self.pattern(member.name, path: path), rank))
+      ranks.append((try ModulePattern(key: member.name, of: file), rank))
     }
     rankPattern = ranks
     var alphas: [(ModulePattern, Double)] = []
@@ -41,7 +44,7 @@ struct PEFTConfiguration {
       guard let alpha = member.value.double else {
         throw .malformed(path: path, what: "alpha_pattern '\(member.name)' is no number")
       }
-      alphas.append((try Self.pattern(member.name, path: path), alpha))
+      alphas.append((try ModulePattern(key: member.name, of: file), alpha))
     }
     alphaPattern = alphas
   }
@@ -49,7 +52,7 @@ struct PEFTConfiguration {
   /// The rank of the module called `name`: of the first pattern that matches, or the general one.
   func rank(of name: String) throws(CheckpointError) -> Int {
     for (pattern, rank) in rankPattern {
-      if try matches(name, pattern) { return rank }
+      if try pattern.matches(name, of: file) { return rank }
     }
     return rank
   }
@@ -63,50 +66,9 @@ struct PEFTConfiguration {
 
   private func alpha(of name: String) throws(CheckpointError) -> Double {
     for (pattern, alpha) in alphaPattern {
-      if try matches(name, pattern) { return alpha }
+      if try pattern.matches(name, of: file) { return alpha }
     }
     return alpha
-  }
-
-  /// Whether `target_modules` lists the module called `name`; PEFT drops the tensors of others.
-  func targets(_ name: String) throws(CheckpointError) -> Bool {
-    guard let targets = file.document["target_modules"] else { return true }
-    if let text = targets.text {
-      if text == "all-linear" { return true }
-      return try matches(name, Self.compiled(text, path: file.path))
-    }
-    return (targets.elements ?? []).contains { element in
-      guard let target = element.text else { return false }
-      return name == target || name.hasSuffix(".\(target)")
-    }
-  }
-
-  private func matches(
-    _ name: String, _ pattern: ModulePattern
-  ) throws(CheckpointError) -> Bool {
-    do {
-      return try pattern.matches(name)
-    } catch {
-      throw .malformed(
-        path: file.path, what: "a pattern of module names takes too long on '\(name.prefix(100))'")
-    }
-  }
-
-  /// PEFT's way of matching: the key, as a pattern, is the path or its end after a dot.
-  private static func pattern(
-    _ key: String, path: String
-  ) throws(CheckpointError) -> ModulePattern {
-    try compiled("(.*\\.)?(\(key))", path: path)
-  }
-
-  private static func compiled(
-    _ pattern: String, path: String
-  ) throws(CheckpointError) -> ModulePattern {
-    do {
-      return try ModulePattern(pattern)
-    } catch {
-      throw .malformed(path: path, what: "'\(pattern.prefix(100))' is no pattern of module names")
-    }
   }
 
   private static func refuseUnsupported(_ file: ConfigurationFile) throws(CheckpointError) {
@@ -117,7 +79,7 @@ struct PEFTConfiguration {
     guard type == "LORA" else { throw refuse("the PEFT type '\(type)'") }
     let bias = try file.text("bias", default: "none")
     guard bias == "none" else { throw refuse("trained biases (bias '\(bias)')") }
-    for key in refusedKeys where isActive(file.document[key]) { throw refuse("'\(key)'") }
+    for key in refusedKeys where file.isActive(key) { throw refuse("'\(key)'") }
     // The other initialisations change the base weights when the adapter is loaded.
     if let start = file.document["init_lora_weights"]?.text,
       !["gaussian", "eva", "orthogonal"].contains(start)
@@ -131,12 +93,4 @@ struct PEFTConfiguration {
     "kasa_config", "velora_config", "monteclora_config", "arrow_config", "use_bdlora",
     "use_qalora", "target_parameters", "trainable_token_indices", "megatron_config",
   ]
-
-  /// Whether a key is set to anything but the ways of saying no.
-  private static func isActive(_ value: JSONValue?) -> Bool {
-    switch value {
-    case nil, .null, .boolean(false), .array([]), .object([]): false
-    default: true
-    }
-  }
 }

@@ -38,9 +38,16 @@ func decodeAdapter(_ bytes: [UInt8]) {
   let names = ["adapter_config.json", "adapter_model.safetensors"]
   let input = zip(names, files(of: bytes, limit: 2)).map { (name: $0.0, bytes: $0.1) }
   withFolder(input) { folder in
-    guard let adapter = accepted({ try PEFTAdapter(folder: folder) }) else { return }
-    for module in adapter.modules {
-      precondition(module.scale.isFinite, "the scale of \(module.name) is \(module.scale)")
+    switch accepted({ try AdapterFolder(reading: folder) }) {
+    case .lora(let adapter):
+      for module in adapter.modules {
+        precondition(module.scale.isFinite, "the scale of \(module.name) is \(module.scale)")
+      }
+    case .weights(let adapter):
+      for module in adapter.modules {
+        precondition(module.values.allSatisfy(\.isFinite), "the values of \(module.name)")
+      }
+    case nil: break
     }
   }
 }
