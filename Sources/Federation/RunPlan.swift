@@ -17,7 +17,7 @@ public struct RunPlan: Hashable, Codable, Sendable {
   /// Where all of the run's randomness starts.
   public var seed: UInt64
   /// The shape of the adapter; its frozen factors are made from its own seed.
-  public var adapter: LoRAConfiguration
+  public var adapter: AdapterConfiguration
   /// How a row of data becomes a prompt and a completion; nil when its columns are called that.
   public var data: DataPlan?
   /// How a worker trains in a round.
@@ -37,7 +37,7 @@ public struct RunPlan: Hashable, Codable, Sendable {
 
   /// A plan of all its parts.
   public init(
-    run: RunID, seed: UInt64, adapter: LoRAConfiguration, data: DataPlan?,
+    run: RunID, seed: UInt64, adapter: AdapterConfiguration, data: DataPlan?,
     training: TrainingPlan, updates: UpdatePlan, rounds: RoundRules,
     compute: ComputeMode? = nil, quantization: Quantization? = nil, workerMemory: Int? = nil
   ) {

@@ -11,8 +11,10 @@ public struct AdaptedModel: Sendable {
   /// The trainable parameters: by block, then projection, A before B; names are PEFT's.
   public let layout: ParameterLayout
 
-  /// The adapted layers, in the layout's order.
+  /// The layers with low-rank factors, in the layout's order.
   let modules: [PlacedModule]
+  /// The layers whose weights are changed, in the layout's order.
+  let weightModules: [WeightModule]
   /// What the adapter does in each block.
   let blocks: [BlockAdapter]
   private let start: ParameterVector
@@ -49,6 +51,24 @@ public struct AdaptedModel: Sendable {
       start: ParameterVector(layout: layout, values: values))
   }
 
+  /// A base with an adapter of its weights, which begins with no change, or with `start`.
+  ///
+  /// Losses can be asked for, gradients not.
+  ///
+  /// - Precondition: the modules are layers of the model, and the start has their layout.
+  public init(base: DecoderModel, weights: WeightModules, start: ParameterVector? = nil) {
+    let start = start ?? ParameterVector(zerosOf: weights.layout)
+    precondition(start.layout == weights.layout, "a start of another layout than its modules'")
+    self.base = base
+    self.start = start
+    layout = weights.layout
+    modules = []
+    weightModules = weights.modules
+    blocks = (0..<base.configuration.layerCount).map { layer in
+      BlockAdapter(weights.modules.filter { $0.layer == layer }, base.configuration)
+    }
+  }
+
   /// A base without an adapter: the layout is empty.
   public init(base: DecoderModel) {
     self.init(base: base, modules: [], start: ParameterVector(zerosOf: ParameterLayout([])))
@@ -62,6 +82,7 @@ public struct AdaptedModel: Sendable {
     self.layout = start.layout
     self.start = start
     self.modules = modules
+    weightModules = []
     blocks = (0..<base.configuration.layerCount).map { layer in
       BlockAdapter(
         modules.filter { $0.module.layer == layer }, base.configuration, frozenA: frozenA)
@@ -145,12 +166,13 @@ public struct AdaptedModel: Sendable {
   ///
   /// - Parameter targetCount: what sums over targets are divided by, for a batch that is a part of
   ///   another; its own targets when nil.
-  /// - Precondition: as for the loss; the gradient has this layout.
+  /// - Precondition: as for the loss; the gradient has this layout, and no weights are changed.
   public func loss(
     of batch: TokenBatch, adapter: ParameterVector, in workspace: inout Workspace,
     addingGradientTo gradient: inout ParameterVector, meanOver targetCount: Int? = nil
   ) -> Double {
     precondition(gradient.layout == layout, "a gradient of another layout than the model's")
+    precondition(!changesWeights, "the gradient of \(weightModules.count) changes of weights")
     let targetCount = targetCount ?? batch.targets.count
     guard let lowest = lowestAdaptedLayer else {
       return mean(run(batch, [adapter], in: &workspace), over: targetCount)
@@ -161,7 +183,10 @@ public struct AdaptedModel: Sendable {
     return mean(scores, over: targetCount)
   }
 
-  /// The first block that the adapter changes.
+  /// Whether the adapter changes weights, so that there are losses, but no gradients.
+  public var changesWeights: Bool { !weightModules.isEmpty }
+
+  /// The first block with products of the adapter.
   var lowestAdaptedLayer: Int? { blocks.firstIndex { $0.lowestSite != nil } }
 
   private func mean(_ scores: [TargetScore], over count: Int? = nil) -> Double {

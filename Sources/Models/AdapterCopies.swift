@@ -26,7 +26,10 @@ struct AdapterCopies {
     fork = blocks.indices.lazy.flatMap { layer in
       Site.allCases.lazy.map { (layer: layer, site: $0) }
     }.first { place in
-      blocks[place.layer][place.site]?.differs(among: parameters) ?? false
+      let ranges = blocks[place.layer].ranges(at: place.site)
+      return parameters.dropFirst().contains { other in
+        ranges.contains { parameters[0][$0] != other[$0] }
+      }
     }
   }
 
@@ -35,20 +38,6 @@ struct AdapterCopies {
     guard partCount == 1, let fork, fork == (layer, site) else { return false }
     partCount = parameters.count
     return true
-  }
-}
-
-extension SiteAdapter {
-  /// Whether not all adapters have the same values here.
-  fileprivate func differs(among parameters: [[Float]]) -> Bool {
-    guard let first = parameters.first else { return false }
-    let ranges = parts.flatMap { part in
-      let b = part.bOffset..<(part.bOffset + part.columns.count * part.ranks.count)
-      return [b] + (part.aOffset.map { [$0..<($0 + part.ranks.count * inputWidth)] } ?? [])
-    }
-    return parameters.dropFirst().contains { other in
-      ranges.contains { first[$0] != other[$0] }
-    }
   }
 }
 

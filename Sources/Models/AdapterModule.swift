@@ -50,31 +50,16 @@ extension LoRAConfiguration {
   ///
   /// - Precondition: the targets are such layers.
   func modules(of configuration: ModelConfiguration) -> [AdapterModule] {
-    let linears = linears(of: configuration)
-    precondition(
-      missingTarget(in: configuration) == nil, "\(targets) of \(linears.map(\.path))")
+    let linears = configuration.linearLayers(of: targets)
     return (0..<configuration.layerCount).flatMap { layer in
       linears.map { AdapterModule(layer: layer, $0, rank: rank, scale: scale, in: configuration) }
     }
   }
 
-  private func linears(of configuration: ModelConfiguration) -> [LinearLayer] {
-    configuration.linearLayers.filter { $0.projections.allSatisfy(targets.contains) }
-  }
-
   /// Refuses targets that a model does not have, or not as layers of their own; all projections are
   /// as many as there are.
   public func check(_ configuration: ModelConfiguration) throws(ModelError) {
-    guard let missing = missingTarget(in: configuration) else { return }
-    throw .unknownTarget(
-      missing.rawValue, family: configuration.family.rawValue,
-      known: configuration.linearLayers.map(\.path))
-  }
-
-  private func missingTarget(in configuration: ModelConfiguration) -> Projection? {
-    guard targets != Projection.allCases else { return nil }
-    let covered = linears(of: configuration).flatMap(\.projections)
-    return targets.first { !covered.contains($0) }
+    try configuration.check(targets: targets)
   }
 
   /// Where the learned tensors lie, known without loading any weights.

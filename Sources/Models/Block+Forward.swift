@@ -39,9 +39,16 @@ struct Block {
     _ copies: inout AdapterCopies, lowered: inout [Matrix], tile: inout TileRoom,
     into y: inout Matrix, beside stream: inout Matrix
   ) {
-    linear.forward(x, partCount: copies.partCount, tile: &tile, into: &y)
-    if copies.forks(at: site) {
-      y.repeatRows(copies.partCount)
+    let partCount = copies.partCount
+    let forks = copies.forks(at: site)
+    if let change = adapter.change(at: site) {
+      change.forward(
+        x, linear, copies.partParameters, isShared: forks, tile: &tile, into: &y)
+    } else {
+      linear.forward(x, partCount: partCount, tile: &tile, into: &y)
+      if forks { y.repeatRows(copies.partCount) }
+    }
+    if forks {
       stream.repeatRows(copies.partCount)
       batch.repeatRows(copies.partCount)
     }

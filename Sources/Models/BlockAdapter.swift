@@ -5,8 +5,10 @@ internal import Tensors
 /// What an adapter does in one block.
 struct BlockAdapter: Sendable {
   private let sites: [Site: SiteAdapter]
+  private let changes: [Site: SiteChange]
 
-  /// The lowest adapted site: for this block's sake, nothing below it needs a gradient.
+  /// The lowest site with products of an adapter: for this block's sake, nothing below it needs a
+  /// gradient.
   let lowestSite: Site?
 
   /// The adapter of a block with these adapted modules; `frozenA` has A of those that do not learn it.
@@ -19,10 +21,28 @@ struct BlockAdapter: Sendable {
       sites[site] = SiteAdapter(site, modules, configuration, frozenA: frozenA)
     }
     self.sites = sites
+    changes = [:]
     lowestSite = sites.keys.min()
   }
 
+  /// The adapter of a block whose weights are changed.
+  init(_ modules: [WeightModule], _ configuration: ModelConfiguration) {
+    var changes: [Site: SiteChange] = [:]
+    for site in Site.allCases { changes[site] = SiteChange(site, modules, configuration) }
+    self.changes = changes
+    sites = [:]
+    lowestSite = nil
+  }
+
   subscript(site: Site) -> SiteAdapter? { sites[site] }
+
+  /// What is changed of the weights of a site.
+  func change(at site: Site) -> SiteChange? { changes[site] }
+
+  /// Where the values of a site lie in the adapter.
+  func ranges(at site: Site) -> [Range<Int>] {
+    (sites[site]?.ranges ?? []) + (changes[site]?.parts.map(\.range) ?? [])
+  }
 
   /// How many values of A are frozen.
   var frozenCount: Int { sites.values.reduce(0) { $0 + ($1.frozenA_KI?.count ?? 0) } }

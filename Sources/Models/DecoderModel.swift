@@ -67,9 +67,9 @@ public final class DecoderModel: Sendable {
     DecoderModel(self, arithmetic: arithmetic)
   }
 
-  /// All matrices, each once.
-  var matrices: [FrozenMatrix] {
-    [embedding_VC] + (positions.map { [$0.table_PC] } ?? []) + blocks.flatMap(\.matrices)
+  /// The matrices that belong to no block, each once.
+  var matricesBesideBlocks: [FrozenMatrix] {
+    [embedding_VC] + (positions.map { [$0.table_PC] } ?? [])
       + (configuration.tiedHead ? [] : [head_VC])
   }
 
@@ -136,6 +136,13 @@ struct FrozenLinear: Sendable {
     layer.weights = weights.computing(in: arithmetic)
     return layer
   }
+
+  /// The same layer with other weights.
+  func changed(by change: WeightChange) -> FrozenLinear {
+    var layer = self
+    layer.weights = weights.changed(by: change)
+    return layer
+  }
 }
 
 /// The frozen weights of one block.
@@ -169,8 +176,15 @@ struct BlockWeights: Sendable {
     down = try FrozenLinear(checkpoint, layer: layer, at: .feedForwardOutput, quantization)
   }
 
-  /// All matrices.
-  var matrices: [FrozenMatrix] { [queryKeyValue, output, gateUp, down].map(\.weights) }
+  /// What is computed at a site.
+  subscript(site: Site) -> FrozenLinear {
+    switch site {
+    case .attentionInput: queryKeyValue
+    case .attentionOutput: output
+    case .feedForwardInput: gateUp
+    case .feedForwardOutput: down
+    }
+  }
 
   /// The same block, in products of another kind.
   func computing(in arithmetic: ProductArithmetic) -> BlockWeights {

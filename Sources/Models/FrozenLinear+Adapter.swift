@@ -9,11 +9,25 @@ extension FrozenLinear {
     _ x_TI: Matrix, partCount: Int, tile: inout TileRoom, into y_TO: inout Matrix
   ) {
     y_TO.resize(rows: x_TI.rowCount)
+    multiply(x_TI, partCount: partCount, tile: &tile, into: &y_TO)
+    addBias(to: &y_TO)
+  }
+
+  /// y = x W^T, from row `firstRow` of y on.
+  func multiply(
+    _ x_TI: Matrix, partCount: Int = 1, tile: inout TileRoom, into y_TO: inout Matrix,
+    firstRow: Int = 0
+  ) {
     if isStoredTransposed {
-      weights.multiplyTransposed(x_TI, partCount: partCount, into: &y_TO, in: &tile)
+      weights.multiplyTransposed(
+        x_TI, partCount: partCount, into: &y_TO, firstRow: firstRow, in: &tile)
     } else {
-      weights.multiply(x_TI, partCount: partCount, into: &y_TO, in: &tile)
+      weights.multiply(x_TI, partCount: partCount, into: &y_TO, firstRow: firstRow, in: &tile)
     }
+  }
+
+  /// y += bias, if there is one.
+  func addBias(to y_TO: inout Matrix) {
     if let bias { Kernels.add(bias, toRowsOf: &y_TO) }
   }
 

@@ -6,16 +6,18 @@ internal import Tensors
 /// rows are nothing to it.
 extension FrozenMatrix {
   func multiplyPacked(
-    _ x: Matrix, by unit: BFloat16Unit, into y: inout Matrix, in room: inout TileRoom
+    _ x: Matrix, by unit: BFloat16Unit, into y: inout Matrix, firstRow: Int,
+    in room: inout TileRoom
   ) {
     room.rows.pack(x)
     if let packed {
-      return Kernels.multiply(room.rows, packed, by: unit, into: &y)
+      return Kernels.multiply(room.rows, packed, by: unit, into: &y, firstRow: firstRow)
     }
     for rows in tiles {
       room.panels.resize(depth: columnCount, columns: rows.count)
       pack(rows, into: &room.panels, from: 0, in: &room.floats)
-      Kernels.multiply(room.rows, room.panels, by: unit, into: &y, columns: rows)
+      Kernels.multiply(
+        room.rows, room.panels, by: unit, into: &y, columns: rows, firstRow: firstRow)
     }
   }
 
@@ -37,12 +39,13 @@ extension FrozenMatrix {
   }
 
   func multiplyRounded(
-    _ x: Matrix, _ partCount: Int, into y: inout Matrix, in room: inout TileRoom
+    _ x: Matrix, _ partCount: Int, into y: inout Matrix, firstRow: Int, in room: inout TileRoom
   ) {
     Kernels.roundToBFloat16(x, into: &room.rounded)
     for rows in tiles {
       withRoundedFloats(of: rows, in: &room.floats) { [x = room.rounded] tile in
-        multiply(x, partCount, transposed: tile, into: &y, columns: rows)
+        multiply(
+          x, partCount, transposed: tile, into: &y, columns: rows, firstRow: firstRow)
       }
     }
   }

@@ -36,6 +36,8 @@ struct FrozenMatrix: Sendable {
   private let parts: [StoredMatrix]
   private let tileElementCount: Int
   private let packing: Packing?
+  /// What becomes of the weights before they are multiplied.
+  private let change: WeightChange?
 
   /// The matrices of the tensors `names`, one under the other.
   ///
@@ -59,8 +61,10 @@ struct FrozenMatrix: Sendable {
   }
 
   private init(
-    _ parts: [StoredMatrix], tileElementCount: Int, arithmetic: ProductArithmetic
+    _ parts: [StoredMatrix], tileElementCount: Int, arithmetic: ProductArithmetic,
+    change: WeightChange? = nil
   ) {
+    self.change = change
     self.parts = parts
     self.tileElementCount = tileElementCount
     self.arithmetic = arithmetic
@@ -71,7 +75,8 @@ struct FrozenMatrix: Sendable {
     let (rows, tileCount) = (rowCount, 1 + rowCount * columnCount / tileElementCount)
     let step = (rows / tileCount / multiple + 1) * multiple
     tiles = stride(from: 0, to: rows, by: step).map { $0..<min(rows, $0 + step) }
-    packing = arithmetic.packs && parts.allSatisfy(\.isWorthPacking) ? Packing() : nil
+    packing =
+      change == nil && arithmetic.packs && parts.allSatisfy(\.isWorthPacking) ? Packing() : nil
   }
 
   /// All of it as the right operand of the product with the transpose, if it is kept so; packed when
@@ -93,20 +98,30 @@ struct FrozenMatrix: Sendable {
     FrozenMatrix(parts, tileElementCount: tileElementCount, arithmetic: arithmetic)
   }
 
-  /// y = x W^T, of each of `partCount` parts of the rows by itself: its bits are those that it has
-  /// alone.
+  /// The same matrix with changed weights, for products alone.
+  func changed(by change: WeightChange) -> FrozenMatrix {
+    FrozenMatrix(
+      parts, tileElementCount: tileElementCount, arithmetic: arithmetic, change: change)
+  }
+
+  /// y = x W^T, from row `firstRow` of y on, of each of `partCount` parts of the rows by itself: its
+  /// bits are those that it has alone.
   func multiply(
-    _ x: Matrix, partCount: Int = 1, into y: inout Matrix, in room: inout TileRoom
+    _ x: Matrix, partCount: Int = 1, into y: inout Matrix, firstRow: Int = 0,
+    in room: inout TileRoom
   ) {
     switch arithmetic {
     case .float32:
       for rows in tiles {
         withFloats(of: rows, in: &room.floats) { tile in
-          multiply(x, partCount, transposed: tile, into: &y, columns: rows)
+          multiply(
+            x, partCount, transposed: tile, into: &y, columns: rows, firstRow: firstRow)
         }
       }
-    case .bfloat16(let unit?): multiplyPacked(x, by: unit, into: &y, in: &room)
-    case .bfloat16(nil): multiplyRounded(x, partCount, into: &y, in: &room)
+    case .bfloat16(let unit?):
+      multiplyPacked(x, by: unit, into: &y, firstRow: firstRow, in: &room)
+    case .bfloat16(nil):
+      multiplyRounded(x, partCount, into: &y, firstRow: firstRow, in: &room)
     }
   }
 
@@ -134,11 +149,12 @@ struct FrozenMatrix: Sendable {
   /// One tile's columns of y = x W^T, part by part.
   func multiply(
     _ x: Matrix, _ partCount: Int, transposed tile: BorrowedMatrix, into y: inout Matrix,
-    columns: Range<Int>
+    columns: Range<Int>, firstRow: Int
   ) {
     for part in x.rowRanges(of: partCount) {
       Kernels.multiply(
-        x.rows(part), transposed: tile, into: &y, columns: columns, firstRow: part.lowerBound)
+        x.rows(part), transposed: tile, into: &y, columns: columns,
+        firstRow: firstRow + part.lowerBound)
     }
   }
 
@@ -195,6 +211,7 @@ struct FrozenMatrix: Sendable {
 
   /// The part in which all of some rows are stored as floats, and their numbers there.
   private func lender(of rows: Range<Int>) -> (part: StoredMatrix, rows: Range<Int>)? {
+    guard change == nil else { return nil }
     var first = 0
     for part in parts {
       let here = (rows.lowerBound - first)..<(rows.upperBound - first)
@@ -221,6 +238,7 @@ struct FrozenMatrix: Sendable {
       start = end
       first += part.rowCount
     }
+    change?.apply(to: target, rows: rows, columnCount: columnCount)
   }
 }
 

@@ -43,7 +43,7 @@ public struct MemoryPlan: Hashable, Sendable {
   public let weights: Int
   /// How much of them is mapped as it is stored, and shared by all processes that use it.
   public let sharedWeights: Int
-  /// The adapter, its gradient, and what else is as large; and A where it is frozen.
+  /// The adapter, its gradient, and what else is as large; and what of it is not learned.
   public let vectors: Int
   /// What is kept of the forward pass for the backward, and what both compute in.
   public let activations: Int
@@ -162,18 +162,25 @@ extension AdaptedModel {
       vectors: vectorCount + threadCount, others: others)
   }
 
-  /// How many values the factors A have that are frozen.
-  private var frozenCount: Int { blocks.reduce(0) { $0 + $1.frozenCount } }
+  /// What the adapter has beside its parameters: factors A that are frozen, and the places of a sparse
+  /// one; in bytes.
+  private var frozenByteCount: Int {
+    blocks.reduce(0) { $0 + $1.frozenCount } * MemoryLayout<Float>.size
+      + weightModules.reduce(0) { sum, module in
+        if case .sparse(let places) = module.form { sum + places.byteCount } else { sum }
+      }
+  }
 
   private func memoryPlan(
     _ pass: Pass, of extent: BatchExtent, threadCount: Int, vectors: Int, others: Int
   ) -> MemoryPlan {
     var arena = Arena.counting
     _ = Workspace(for: self, pass, of: extent, in: &arena)
+    let matrices = base.matricesBesideBlocks + blockMatrices
     return MemoryPlan(
-      weights: base.matrices.reduce(0) { $0 + $1.byteCount },
-      sharedWeights: base.matrices.reduce(0) { $0 + ($1.isMapped ? $1.byteCount : 0) },
-      vectors: (vectors * layout.count + frozenCount) * MemoryLayout<Float>.size,
+      weights: matrices.reduce(0) { $0 + $1.byteCount },
+      sharedWeights: matrices.reduce(0) { $0 + ($1.isMapped ? $1.byteCount : 0) },
+      vectors: vectors * layout.count * MemoryLayout<Float>.size + frozenByteCount,
       activations: threadCount * arena.byteCount, others: others, threadCount: threadCount,
       pass: pass)
   }

@@ -59,6 +59,14 @@ struct SiteAdapter: Sendable {
   var rankCount: Int { parts.last?.ranks.upperBound ?? 0 }
   var learnsA: Bool { frozenA_KI == nil }
 
+  /// Where A, if it is learned, and B lie in the adapter, part by part.
+  var ranges: [Range<Int>] {
+    parts.flatMap { part in
+      let b = part.bOffset..<(part.bOffset + part.columns.count * part.ranks.count)
+      return [b] + (part.aOffset.map { [$0..<($0 + part.ranks.count * inputWidth)] } ?? [])
+    }
+  }
+
   /// y += scale (x A^T) B^T, where part i of the rows of y has parameters i; keeps u = x A^T.
   ///
   /// With fewer rows than y, x is the same for all parts, and u too if A is.

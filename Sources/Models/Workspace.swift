@@ -153,7 +153,7 @@ struct Scratch: Sendable {
       dotCount: backward.tokenCount * shape.headCount)
     headStatistics = arena.floats(targets * base.finalNorm.statisticCount)
     tile = arena.tileRoom(
-      base.blocks.flatMap(\.matrices).reduce(base.head_VC.room(forRows: logits)) {
+      model.blockMatrices.reduce(base.head_VC.room(forRows: logits)) {
         $0.union($1.room(forRows: tokens))
       })
     logits_RV = arena.matrix(rows: logits, columns: configuration.vocabularySize)
@@ -171,6 +171,17 @@ struct Scratch: Sendable {
 }
 
 extension AdaptedModel {
+  /// The matrices of all blocks, as an adapter has changed them.
+  var blockMatrices: [FrozenMatrix] {
+    zip(base.blocks, blocks).flatMap { weights, adapter in
+      Site.allCases.map { site in
+        adapter.change(at: site).map {
+          weights[site].weights.changed(by: WeightChange(site: $0, parameters: []))
+        } ?? weights[site].weights
+      }
+    }
+  }
+
   /// The blocks that the backward passes.
   var passedLayers: Range<Int> {
     (lowestAdaptedLayer ?? base.configuration.layerCount)..<base.configuration.layerCount

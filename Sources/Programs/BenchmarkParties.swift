@@ -43,7 +43,8 @@ public struct BenchmarkSetting: Sendable {
     guard let run = RunID(rawValue: "benchmark") else { throw InputError("no name for the run") }
     return RunPlan(
       run: run, seed: 1,
-      adapter: LoRAConfiguration(rank: 1, alpha: 1, targets: [.query], factors: .b, seed: 1),
+      adapter: .lora(
+        LoRAConfiguration(rank: 1, alpha: 1, targets: [.query], factors: .b, seed: 1)),
       data: nil, training: .gradient(GradientTraining()),
       updates: UpdatePlan(
         up: .dense, opening: .dense, openingVersionCount: 0, down: .dense,

@@ -48,9 +48,15 @@ public struct LoadedModel: Sendable {
   /// - Throws: when the plan's targets are not layers of this model.
   public func adapted(by plan: RunPlan) throws -> AdaptedModel {
     try plan.adapter.check(base.configuration)
-    let model = AdaptedModel(
-      base: try base(quantized: plan.quantization, computing: plan.arithmetic), lora: plan.adapter,
-      loftQ: try loftQ(of: plan.adapter, plan.quantization))
+    try plan.training.check(for: plan.adapter)
+    let base = try base(quantized: plan.quantization, computing: plan.arithmetic)
+    let model: AdaptedModel
+    switch plan.adapter {
+    case .lora(let lora):
+      model = AdaptedModel(base: base, lora: lora, loftQ: try loftQ(of: lora, plan.quantization))
+    case .weights(let weights):
+      model = AdaptedModel(base: base, weights: try derived.weights(of: checkpoint, weights))
+    }
     try plan.training.zerothOrder?.check(for: model.layout)
     return model
   }
@@ -81,11 +87,11 @@ public struct LoadedModel: Sendable {
     return try derived.loftQ(of: checkpoint, adapter, quantization)
   }
 
-  /// Writes an adapter as a PEFT folder that names this base.
+  /// Writes an adapter as a folder that names this base, as PEFT's where PEFT knows its form.
   public func write(
     _ adapter: ParameterVector, of model: AdaptedModel, to folder: String
   ) throws {
-    var exported = model.exported(adapter)
+    var exported = model.exportedFolder(adapter)
     exported.baseModel = path
     try exported.write(to: folder)
   }
@@ -122,6 +128,7 @@ private final class DerivedBases: Sendable {
 
   private let made = Mutex([Kind: DecoderModel]())
   private let starts = Mutex([Adapted: LoftQ]())
+  private let weights = Mutex([WeightAdapterConfiguration: WeightModules]())
 
   func base(
     of model: LoadedModel, _ quantization: Quantization?, _ arithmetic: ProductArithmetic
@@ -137,6 +144,17 @@ private final class DerivedBases: Sendable {
       let base = stored.computing(in: arithmetic)
       made[kind] = base
       return base
+    }
+  }
+
+  func weights(
+    of checkpoint: Checkpoint, _ configuration: WeightAdapterConfiguration
+  ) throws -> WeightModules {
+    try weights.withLock { weights in
+      if let modules = weights[configuration] { return modules }
+      let modules = try WeightModules(of: checkpoint, configuration)
+      weights[configuration] = modules
+      return modules
     }
   }
 

@@ -17,12 +17,8 @@ extension Section {
     let seed = UInt64(try integer("seed", 0, in: 0...Int.max))
     let training = try training()
     try check(training)
-    let (adapter, quantization) = (try adapter(seed: seed), try quantization())
-    if let start = adapter.start, quantization != .nf4, quantization != .int8 {
-      throw .badValue(
-        key: "adapter.init", value: start.rawValue,
-        expected: "zero without 'quantize: nf4' or 'quantize: int8', whose loss it makes good")
-    }
+    let quantization = try quantization()
+    let adapter = try adapter(seed: seed, quantization: quantization, training: training)
     return RunPlan(
       run: run, seed: seed, adapter: adapter, data: try data(),
       training: training, updates: try updates(for: training),
@@ -49,34 +45,6 @@ extension Section {
         key: "training.zeroth-order.parallel", value: "there",
         expected: "no such key in a mixed run, whose workers send what they learned")
     }
-  }
-
-  private func adapter(seed: UInt64) throws(RunFileError) -> LoRAConfiguration {
-    let section = try section("adapter", known: ["rank", "alpha", "targets", "factors", "init"])
-    let rank = try section.integer("rank", 8, in: LoRAConfiguration.ranks)
-    var targets: [Projection] = []
-    for name in try section.strings("targets") ?? Projection.allCases.map(\.rawValue) {
-      let meant = Projection.named(name)
-      guard !meant.isEmpty else {
-        throw .badValue(
-          key: section.name(of: "targets"), value: name,
-          expected: "a list of " + Projection.allCases.map(\.rawValue).joined(separator: ", ")
-            + ", or of what the model's family calls them")
-      }
-      targets += meant
-    }
-    guard !targets.isEmpty else {
-      throw .badValue(
-        key: section.name(of: "targets"), value: "[]", expected: "at least one layer")
-    }
-    return LoRAConfiguration(
-      rank: rank, alpha: Float(try section.number("alpha", Double(2 * rank), in: 1e-6...1e6)),
-      targets: targets,
-      factors: try section.choice("factors", .b, from: [("b", .b), ("both", .both)]),
-      start: try section.choice(
-        "init", nil,
-        from: [("zero", nil)] + LoRAConfiguration.Start.allCases.map { ($0.rawValue, $0) }),
-      seed: Seed(seed).derived("adapter").value)
   }
 
   private func data() throws(RunFileError) -> DataPlan? {

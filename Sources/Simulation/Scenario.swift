@@ -112,7 +112,8 @@ struct Scenario {
     }
     return RunPlan(
       run: run, seed: seed,
-      adapter: LoRAConfiguration(rank: 1, alpha: 1, targets: [.query], factors: .b, seed: 1),
+      adapter: .lora(
+        LoRAConfiguration(rank: 1, alpha: 1, targets: [.query], factors: .b, seed: 1)),
       data: nil, training: training, updates: updates, rounds: rounds)
   }
 

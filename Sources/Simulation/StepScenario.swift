@@ -102,7 +102,8 @@ struct StepScenario {
       parallelism: pick(ZerothOrderTraining.Parallelism.allCases, &random))
     return RunPlan(
       run: run, seed: seed,
-      adapter: LoRAConfiguration(rank: 1, alpha: 1, targets: [.query], factors: .both, seed: 1),
+      adapter: .lora(
+        LoRAConfiguration(rank: 1, alpha: 1, targets: [.query], factors: .both, seed: 1)),
       data: nil, training: .zerothOrder(settings),
       updates: UpdatePlan(
         up: .dense, opening: .dense, openingVersionCount: 0, down: .dense,

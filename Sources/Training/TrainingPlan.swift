@@ -46,6 +46,28 @@ public enum TrainingPlan: Hashable, Sendable {
     try zerothOrder?.check(totalVersions: totalVersions)
   }
 
+  /// Refuses what is not for an adapter of weights: gradients, and what is said of low-rank factors.
+  ///
+  /// - Throws: `badSetting`.
+  public func check(for adapter: AdapterConfiguration) throws(TrainingError) {
+    guard case .weights = adapter else { return }
+    guard gradient == nil else {
+      throw .badSetting(
+        name: "training.method", value: zerothOrder == nil ? "gradient" : "mixed",
+        allowed: "zeroth-order for an adapter of weights")
+    }
+    guard zerothOrder?.subspace == nil else {
+      throw .badSetting(
+        name: "training.subspace-rank", value: "there",
+        allowed: "no such key for an adapter of weights, which has no ranks")
+    }
+    guard zerothOrder?.factors == .b else {
+      throw .badSetting(
+        name: "training.factors", value: "both",
+        allowed: "no such key for an adapter of weights, which has no factors")
+    }
+  }
+
   /// What frozen weights have to be multiplied in when nobody says; nil for what is fastest.
   ///
   /// Differences of losses along directions were off by a tenth in bfloat16 with SmolLM2-135M and a

@@ -98,7 +98,7 @@ struct Check: AsyncParsableCommand {
     var lines = [
       "run         \(plan.run), plan \(output.planDigest.prefix(8))",
       "model       \(output.modelDigest.prefix(8)), \(output.baseParameters) parameters",
-      "adapter     rank \(plan.adapter.rank), \(output.adapterParameters) parameters",
+      "adapter     \(adapterText(plan.adapter)), \(output.adapterParameters) parameters",
       "\(unit)s      ".prefix(12)
         + "\(plan.rounds.versionCount) versions by \(plan.rounds.cohortSize) workers, "
         + "quorum \(plan.rounds.quorum), at most \(durationText(plan.rounds.deadline)) a \(unit)",
@@ -116,6 +116,18 @@ struct Check: AsyncParsableCommand {
         + (data.truncated > 0 ? ", \(data.truncated) shortened" : "")
     }
     return lines.joined(separator: "\n")
+  }
+}
+
+/// What is learned, in words.
+private func adapterText(_ adapter: AdapterConfiguration) -> String {
+  switch adapter {
+  case .lora(let lora): return "rank \(lora.rank)"
+  case .weights(let weights):
+    switch weights.form {
+    case .sparse(let rank): return "sparse, as many values as of rank \(rank)"
+    case .scales(let length): return "scales of \(length) weights each"
+    }
   }
 }
 

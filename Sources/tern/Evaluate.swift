@@ -55,7 +55,7 @@ struct Evaluate: AsyncParsableCommand {
       let examples = try file.examples(for: loaded, maximumTokens: maximumTokens)
       let base = try loaded.base(quantized: quantize, computing: ProductArithmetic(compute))
       let adapted =
-        try adapter.map { try AdaptedModel(base: base, adapter: PEFTAdapter(folder: $0)) }
+        try adapter.map { try AdaptedModel(base: base, adapter: AdapterFolder(reading: $0)) }
         ?? AdaptedModel(base: base)
       let evaluation = try Evaluator(model: adapted, examples: examples)
         .evaluate(adapted.initialAdapter())

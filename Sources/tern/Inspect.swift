@@ -86,7 +86,13 @@ struct Inspect: AsyncParsableCommand {
   }
 
   private func inspectAdapter() throws {
-    let adapter = try PEFTAdapter(folder: path)
+    switch try AdapterFolder(reading: path) {
+    case .lora(let adapter): try inspect(adapter)
+    case .weights(let adapter): try inspect(adapter)
+    }
+  }
+
+  private func inspect(_ adapter: PEFTAdapter) throws {
     let output = AdapterOutput(
       baseModel: adapter.baseModel,
       parameters: adapter.modules.reduce(0) { $0 + $1.a.count + $1.b.count },
@@ -102,6 +108,42 @@ struct Inspect: AsyncParsableCommand {
         scale       \(scales.joined(separator: ", "))
         parameters  \(output.parameters)
         """
+    }
+  }
+
+  private struct WeightAdapterOutput: Encodable {
+    struct Module: Encodable {
+      let name: String
+      let parameters: Int
+    }
+    let kind = "adapter"
+    let form: String
+    let rank: Int?
+    let blockLength: Int?
+    let baseModel: String?
+    let parameters: Int
+    let modules: [Module]
+  }
+
+  private func inspect(_ adapter: WeightAdapter) throws {
+    var (form, rank, blockLength) = ("sparse", Int?.none, Int?.none)
+    switch adapter.form {
+    case .sparse(let value): rank = value
+    case .scales(let value): (form, blockLength) = ("scales", value)
+    }
+    let output = WeightAdapterOutput(
+      form: form, rank: rank, blockLength: blockLength, baseModel: adapter.baseModel,
+      parameters: adapter.modules.reduce(0) { $0 + $1.values.count },
+      modules: adapter.modules.map { .init(name: $0.name, parameters: $0.values.count) })
+    try printResult(of: "inspect", as: format, output) {
+      """
+      adapter \(path)
+      base        \(output.baseModel ?? "not said")
+      modules     \(output.modules.count)
+      form        \(form)\(rank.map { ", as many values as of rank \($0)" } ?? "")\
+      \(blockLength.map { " of \($0) weights each" } ?? "")
+      parameters  \(output.parameters)
+      """
     }
   }
 

@@ -237,8 +237,8 @@ func testPlan(
   guard let run = RunID(rawValue: "test") else { preconditionFailure("'test' is a run's name") }
   return RunPlan(
     run: run, seed: 7,
-    adapter: LoRAConfiguration(
-      rank: 4, alpha: 8, targets: [.query], factors: .b, seed: 1),
+    adapter: .lora(
+      LoRAConfiguration(rank: 4, alpha: 8, targets: [.query], factors: .b, seed: 1)),
     data: nil, training: .gradient(GradientTraining()),
     updates: UpdatePlan(
       up: .ternary(density: 0.2), opening: .ternary(density: 0.5), openingVersionCount: 1,

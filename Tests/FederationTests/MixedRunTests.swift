@@ -40,7 +40,8 @@ import Updates
   private func heldOutLoss(_ names: [String], seed: UInt64) throws -> Double {
     var plan = testPlan(versions: 6, workers: names.count, quorum: names.count)
     plan.seed = seed
-    plan.adapter = LoRAConfiguration(rank: 4, alpha: 8, factors: .b, seed: seed)
+    let lora = LoRAConfiguration(rank: 4, alpha: 8, factors: .b, seed: seed)
+    plan.adapter = .lora(lora)
     let gradient = GradientTraining(localSteps: 4, batchSize: 8, learningRate: 5e-3)
     let zerothOrder = ZerothOrderTraining(
       localSteps: 8, batchSize: 8, queryCount: 8, learningRate: 1e-2)
@@ -48,7 +49,7 @@ import Updates
     plan.updates = UpdatePlan(
       up: .ternary(density: 0.1), opening: .dense, openingVersionCount: 0, down: .dense,
       server: .sgd(), steps: .up)
-    let model = AdaptedModel(base: base, lora: plan.adapter)
+    let model = AdaptedModel(base: base, lora: lora)
     // Each has some topics oftener than others.
     let shares = [
       "ann": [5, 3, 1, 1, 1, 1], "bob": [1, 5, 3, 1, 1, 1], "cleo": [1, 1, 1, 5, 3, 1],

@@ -35,7 +35,7 @@ struct StepDesk {
       parallelism: .perturbations, followsSpeed: false)
     plan = RunPlan(
       run: run, seed: 5,
-      adapter: LoRAConfiguration(rank: 1, alpha: 1, factors: .both, seed: 1), data: nil,
+      adapter: .lora(LoRAConfiguration(rank: 1, alpha: 1, factors: .both, seed: 1)), data: nil,
       training: .zerothOrder(settings),
       updates: UpdatePlan(
         up: .dense, opening: .dense, openingVersionCount: 0, down: .dense,

@@ -102,6 +102,36 @@ import Testing
     }
   }
 
+  /// Changed weights are expanded anew for each adapter, also where others are packed once or lent.
+  @Test(arguments: [
+    ProductArithmetic.float32, .bfloat16(nil), .bfloat16(BFloat16Unit.available ?? .plain),
+  ])
+  func lossesWithChangedWeightsTakeNothingMore(arithmetic: ProductArithmetic) throws {
+    let name = "llama-gqa-tied"
+    for form in [WeightAdapterConfiguration.Form.sparse(rank: 2), .scales(blockLength: 16)] {
+      let model = AdaptedModel(
+        base: try GoldenModel(name).base.computing(in: arithmetic),
+        weights: try WeightModules(
+          of: Checkpoint(path: "\(GoldenModel.folder)/\(name)"), WeightAdapterConfiguration(form)))
+      let adapters = (1...3).map { scale in
+        ParameterVector(
+          layout: model.layout,
+          values: model.initialAdapter().values.indices.map { Float(scale * ($0 % 5)) / 500 })
+      }
+      for count in 1...3 {
+        var workspace = model.makeWorkspace(for: .forward(adapterCount: count), of: extent)
+        let taken = workspace.capacity
+        _ = model.losses(of: batch, adapters: Array(adapters.prefix(count)), in: &workspace)
+        #expect(workspace.capacity == taken, "\(count) adapters")
+      }
+      let plan = model.forwardMemoryPlan(of: extent, vectorCount: 2)
+      let places = model.weightModules.reduce(0) { sum, module in
+        if case .sparse(let places) = module.form { sum + places.byteCount } else { sum }
+      }
+      #expect(plan.vectors == 2 * 4 * model.layout.count + places)
+    }
+  }
+
   @Test func whoeverComputesNextTakesTheSameMemory() throws {
     let model = try model("llama-gqa-tied")
     let (pass, small) = (

@@ -24,7 +24,7 @@ import Updates
   private func plan(_ training: TrainingPlan, memory: Int? = nil) throws -> RunPlan {
     RunPlan(
       run: try #require(RunID(rawValue: "mixed")), seed: 1,
-      adapter: LoRAConfiguration(rank: 2, alpha: 4, factors: .b, seed: 1), data: nil,
+      adapter: .lora(LoRAConfiguration(rank: 2, alpha: 4, factors: .b, seed: 1)), data: nil,
       training: training,
       updates: UpdatePlan(
         up: .dense, opening: .dense, openingVersionCount: 0, down: .dense, server: .sgd(),

@@ -26,11 +26,16 @@ import Updates
     }
   }
 
+  private func lora(of plan: RunPlan) -> LoRAConfiguration? {
+    if case .lora(let lora) = plan.adapter { lora } else { nil }
+  }
+
   @Test func theShortestFileHasTheDocumentedDefaults() throws {
     let file = try read(Self.least)
     #expect(file.model == "/somewhere/base")
-    #expect(file.plan.adapter.rank == 8 && file.plan.adapter.alpha == 16)
-    #expect(file.plan.adapter.targets == Projection.allCases)
+    let lora = try #require(self.lora(of: file.plan))
+    #expect(lora.rank == 8 && lora.alpha == 16)
+    #expect(lora.targets == Projection.allCases)
     #expect(file.plan.training == .gradient(GradientTraining()))
     #expect(file.plan.updates.up == .ternary(density: 0.05))
     #expect(file.plan.updates.down == .dense)
@@ -76,7 +81,8 @@ import Updates
       quantize: nf4
       memory: 600MB
       """)
-    #expect(file.plan.adapter.targets.count == 2 && file.plan.adapter.factors == .both)
+    let lora = try #require(self.lora(of: file.plan))
+    #expect(lora.targets.count == 2 && lora.factors == .both)
     #expect(file.plan.data == DataPlan(prompt: "Q: {q}", completion: " {a}"))
     guard case .gradient(let training) = file.plan.training else {
       Issue.record("\(file.plan.training)")
@@ -102,7 +108,8 @@ import Updates
     ("[out_proj, fc2, fc1]", [.output, .up, .down]), ("[v_proj, self_attn.v_proj]", [.value]),
   ])
   func targetsMayBeCalledWhatAFamilyCallsThem(list: String, targets: [Projection]) throws {
-    #expect(try read(Self.least + "adapter: {targets: \(list)}\n").plan.adapter.targets == targets)
+    let plan = try read(Self.least + "adapter: {targets: \(list)}\n").plan
+    #expect(lora(of: plan)?.targets == targets)
   }
 
   @Test func trainingByLossesHasKeysOfItsOwn() throws {
@@ -205,7 +212,7 @@ import Updates
     #expect(file.plan.training.gradient?.localSteps == 9)
     #expect(file.plan.rounds.deadline == .seconds(60))
     #expect(file.workers[0].data == "/y")
-    #expect(file.plan.adapter.targets == [.query])
+    #expect(lora(of: file.plan)?.targets == [.query])
     #expect(file.plan.data?.prompt == "a=b {x}")
   }
 
@@ -216,15 +223,50 @@ import Updates
   }
 
   @Test func anAdapterBeginsWithWhatFewerBitsLost() throws {
-    #expect(try read(Self.least + "adapter: {init: zero}\n").plan.adapter.start == nil)
+    #expect(lora(of: try read(Self.least + "adapter: {init: zero}\n").plan)?.start == nil)
     for bits in ["nf4", "int8"] {
       let text = Self.least + "quantize: \(bits)\nadapter: {init: loftq}\n"
-      #expect(try read(text).plan.adapter.start == .loftQ)
+      #expect(lora(of: try read(text).plan)?.start == .loftQ)
     }
     for rest in ["", "quantize: bf16\n"] {
       let complaint = complaint(Self.least + rest + "adapter: {init: loftq}\n")
       #expect(complaint.contains("'adapter.init' is 'loftq'"), "\(complaint)")
       #expect(complaint.contains("'quantize: nf4'"), "\(complaint)")
+    }
+  }
+
+  @Test func anAdapterMayChangeTheWeights() throws {
+    let byLosses = Self.least + "training: {method: zeroth-order}\n"
+    for (text, adapter) in [
+      ("{form: sparse}", WeightAdapterConfiguration(.sparse(rank: 8))),
+      (
+        "{form: sparse, rank: 3, targets: [fc1]}",
+        WeightAdapterConfiguration(.sparse(rank: 3), targets: [.up])
+      ),
+      ("{form: scales}", WeightAdapterConfiguration(.scales(blockLength: 32))),
+      (
+        "{form: scales, block-length: 1}", WeightAdapterConfiguration(.scales(blockLength: 1))
+      ),
+    ] {
+      let plan = try read(byLosses + "adapter: \(text)\n").plan
+      #expect(plan.adapter == .weights(adapter))
+      #expect(try RunPlan(canonicalBytes: plan.canonicalBytes()) == plan)
+    }
+    for (text, key) in [
+      ("{form: sparse, alpha: 2}", "adapter.alpha"), ("{form: scales, rank: 2}", "adapter.rank"),
+      ("{form: lora, block-length: 2}", "adapter.block-length"), ("{form: dense}", "adapter.form"),
+      ("{form: scales, block-length: 0}", "adapter.block-length"),
+    ] {
+      #expect(complaint(byLosses + "adapter: \(text)\n").contains("'\(key)'"), "\(text)")
+    }
+    for (training, key) in [
+      ("{method: gradient}", "training.method"), ("{method: mixed}", "training.method"),
+      ("{method: zeroth-order, subspace-rank: 2}", "training.subspace-rank"),
+      ("{method: zeroth-order, factors: both}", "training.factors"),
+    ] {
+      let complaint = complaint(
+        Self.least + "training: \(training)\nadapter: {form: sparse}\n")
+      #expect(complaint.contains("'\(key)'") && complaint.contains("sparse"), "\(complaint)")
     }
   }
 
