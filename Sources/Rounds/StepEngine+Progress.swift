@@ -25,30 +25,35 @@ extension StepEngine {
     var step = OpenStep(number: nextStep, openedAt: now, deadline: now + rules.rounds.deadline)
     nextStep += 1
     statistics.openedRoundCount += 1
-    for (worker, queries) in shares() { assign(worker, queries, in: &step, &effects) }
+    for (worker, queries, signs) in shares() {
+      assign(worker, queries, signs, in: &step, &effects)
+    }
     phase = .stepping(step)
   }
 
   mutating func assign(
-    _ worker: WorkerID, _ queries: Range<Int>, in step: inout OpenStep, _ effects: inout [Effect]
+    _ worker: WorkerID, _ queries: Range<Int>, _ signs: Signs, in step: inout OpenStep,
+    _ effects: inout [Effect]
   ) {
-    step.tasks[worker] = OpenStep.Task(queries: queries, standing: .working(since: now))
+    step.tasks[worker] = OpenStep.Task(
+      queries: queries, signs: signs, data: members[worker]?.data, standing: .working(since: now))
     statistics.assignmentCount += 1
     effects.append(
       .assign(
         Assignment(
           step: step.number, worker: worker, baseVersion: version, queries: queries,
-          deadline: step.deadline)))
+          signs: signs, deadline: step.deadline)))
   }
 
   /// Ends the step if everybody who is here has answered, or the deadline came.
   private mutating func settle(_ step: OpenStep, _ effects: inout [Effect]) {
-    let answered = step.answered
-    let isQuorate = answered.count >= rules.rounds.quorum
+    let (answered, countedCount) = (step.answered, step.counted.count)
     let isOver = now >= step.deadline
     guard step.outstanding.isEmpty || isOver else { return }
-    if isQuorate {
-      phase = .committing(step: step.number, since: now, answerCount: answered.count)
+    unreliable.formUnion(step.tasks.keys)
+    unreliable.subtract(answered)
+    if countedCount >= rules.rounds.quorum {
+      phase = .committing(step: step.number, since: now, answerCount: countedCount)
       return effects.append(.commit(step: step.number, answered))
     }
     for (worker, _) in step.outstanding {
@@ -61,7 +66,7 @@ extension StepEngine {
       let why = isOver ? "the deadline came" : "workers failed"
       abandon(step.number, step.account(of: why, quorum: rules.rounds.quorum), &effects)
     } else {
-      // Everybody who was to answer has gone. That is nobody's failure: the run waits for workers.
+      // Everybody who was to answer has gone, or the partner of who is here. That is nobody's failure: the run waits for workers.
       statistics.failedRoundCount += 1
       phase = .gathering(since: now)
     }
@@ -114,29 +119,30 @@ extension StepEngine {
 
   /// The queries of everybody who is here: those of a group are the same, and groups have theirs one
   /// after the other, in the order of the workers.
-  func shares() -> [(WorkerID, Range<Int>)] {
-    let workers = members.keys.sorted()
-    let size = min(rules.groupSize, workers.count)
-    let groups = stride(from: 0, to: workers.count, by: size).map {
-      Array(workers[$0..<min(workers.count, $0 + size)])
-    }
+  func shares() -> [(WorkerID, Range<Int>, Signs)] {
+    let groups = rules.groups(of: members.mapValues(\.data), single: unreliable)
     var first = 0
     return zip(groups, queryCounts(of: groups)).flatMap { group, count in
       defer { first += count }
-      return group.map { ($0, first..<(first + count)) }
+      let signs: [Signs] =
+        isPair(group) ? [.plus, .minus] : Array(repeating: .both, count: group.count)
+      return zip(group, signs).map { ($0, first..<(first + count), $1) }
     }
   }
+
+  /// Whether the workers of a group evaluate one sign each.
+  private func isPair(_ group: [WorkerID]) -> Bool { rules.splitsSigns && group.count == 2 }
 
   /// How many queries each group gets: as many as any other, unless one is slower by half or more, as
   /// far as a few answers of everybody tell.
   private func queryCounts(of groups: [[WorkerID]]) -> [Int] {
     let equal = groups.map { _ in rules.queryCount }
-    // A group is as fast as the slowest in it.
+    // A group is as fast as the slowest in it, and twice as fast where each has one sign of two.
     let paces = groups.compactMap { group in
       let paces = group.compactMap { worker in
         members[worker].flatMap { $0.answerCount >= leastAnswerCount ? $0.secondsPerQuery : nil }
       }
-      return paces.count == group.count ? paces.max() : nil
+      return paces.count == group.count ? paces.max().map { isPair(group) ? $0 / 2 : $0 } : nil
     }
     guard rules.followsSpeed, paces.count == groups.count, let fastest = paces.min(),
       let slowest = paces.max(), fastest > 0, slowest >= 1.5 * fastest

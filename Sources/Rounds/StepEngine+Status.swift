@@ -53,6 +53,7 @@ extension StepEngine {
       expect(
         step.outstanding.allSatisfy { members[$0.worker] != nil }, "awaits somebody who is gone")
       expect(areDisjoint(step), "queries of two groups overlap")
+      expect(areWhole(step), "a sign is missing, or of other data")
     case .committing(let step, _, let answerCount):
       expect(step == nextStep - 1, "commits step \(step), not the last")
       expect(answerCount >= rules.rounds.quorum, "commits \(answerCount) answers")
@@ -71,5 +72,17 @@ extension StepEngine {
       && distinct.allSatisfy { range in
         ranges.count { $0 == range } <= rules.groupSize
       }
+  }
+
+  /// Whether each query was given to somebody with both signs, or with one each to two with the same
+  /// data.
+  private func areWhole(_ step: OpenStep) -> Bool {
+    Dictionary(grouping: step.tasks.values, by: \.queries).values.allSatisfy { tasks in
+      guard tasks.contains(where: { $0.signs != .both }) else {
+        return !rules.splitsSigns || tasks.count == 1
+      }
+      return rules.splitsSigns && tasks.count == 2 && Set(tasks.map(\.signs)) == [.plus, .minus]
+        && tasks[0].data != nil && tasks[0].data == tasks[1].data
+    }
   }
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Digests
 
 /// Steps of zeroth-order training: who evaluates which queries, and when a step is complete.
 ///
 /// A pure value, as `RoundEngine` is. A step is one round trip: everybody who is here is given
 /// queries, losses come back, and the step is committed, which opens the next one. Who leaves is not
-/// waited for: its queries are left out. A step's number is used once, committed or not, for it says
+/// waited for: its queries are left out. Where two workers with the same data evaluate one sign each
+/// of the same queries, that leaves out the queries of both. A step's number is used once, committed or not, for it says
 /// which directions its queries are.
 ///
 /// Nothing of this is journalled but the commits: a coordinator that comes back goes on with an
@@ -19,6 +21,9 @@ public struct StepEngine: Equatable, Sendable {
 
   var phase: Phase
   var members: [WorkerID: Member] = [:]
+  /// Who did not answer the last step that it had a task in: nobody is to rely on it before it has
+  /// answered one.
+  var unreliable: Set<WorkerID> = []
   /// The number of the next step.
   public internal(set) var nextStep: Int
   var failedStepsInARow = 0
@@ -29,7 +34,10 @@ public struct StepEngine: Equatable, Sendable {
   /// A worker that is here.
   struct Member: Equatable, Sendable {
     let since: RunTime
-    /// How long a query takes it, from assignment to answer, as a moving mean; nil before the first.
+    /// The digest of its data; nil if it did not say.
+    let data: Digest?
+    /// How long a query takes it with both signs, from assignment to answer, as a moving mean; nil
+    /// before the first.
     var secondsPerQuery: Double?
     /// How many answers that is the mean of.
     var answerCount = 0
@@ -80,7 +88,7 @@ public struct StepEngine: Equatable, Sendable {
 
   private mutating func apply(_ event: Event, _ effects: inout [Effect]) {
     switch event {
-    case .joined(let worker): join(worker, &effects)
+    case .joined(let worker, let data): join(worker, data, &effects)
     case .left(let worker): leave(worker, &effects)
     case .answered(let worker, let step): take(from: worker, step, event, &effects)
     case .failed(let worker, let step, let reason):
@@ -108,6 +116,9 @@ struct OpenStep: Equatable, Sendable {
 
   struct Task: Equatable, Sendable {
     let queries: Range<Int>
+    let signs: Signs
+    /// The digest of the data that it is to be evaluated on; nil if the worker did not say.
+    let data: Digest?
     var standing: Standing
   }
 
@@ -129,6 +140,18 @@ struct OpenStep: Equatable, Sendable {
     sortedTasks.compactMap { $0.task.standing == .answered ? $0.worker : nil }
   }
 
+  /// Whose losses count, in order: all that are in, but for those of one sign without the other.
+  var counted: [WorkerID] {
+    let answered = answered
+    let signs = answered.reduce(into: [Range<Int>: Set<Signs>]()) { signs, worker in
+      guard let task = tasks[worker] else { return }
+      signs[task.queries, default: []].insert(task.signs)
+    }
+    return answered.filter { worker in
+      tasks[worker].map { $0.signs == .both || signs[$0.queries]?.count == 2 } ?? false
+    }
+  }
+
   /// Who is here and has neither answered nor failed, since when, in order.
   var outstanding: [(worker: WorkerID, since: RunTime)] {
     sortedTasks.compactMap {
@@ -138,7 +161,9 @@ struct OpenStep: Equatable, Sendable {
 
   /// One line on why the step failed: what came, and from whom nothing.
   func account(of why: String, quorum: Int) -> String {
-    var parts = ["\(why) with \(answered.count) of at least \(quorum) answers"]
+    var parts = ["\(why) with \(counted.count) of at least \(quorum) answers"]
+    let halves = answered.filter { !counted.contains($0) }
+    if !halves.isEmpty { parts.append("one sign without the other from \(listed(halves))") }
     if !outstanding.isEmpty { parts.append("nothing from \(listed(outstanding.map(\.worker)))") }
     let failures = sortedTasks.compactMap { one -> String? in
       if case .failed(let reason) = one.task.standing {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+public import Digests
 
 extension StepEngine {
   /// What happened.
   public enum Event: Equatable, Sendable {
-    /// A worker connected, or connected anew.
-    case joined(WorkerID)
+    /// A worker connected, or connected anew; `data` is the digest of its data, nil if it did not say.
+    case joined(WorkerID, data: Digest?)
     /// A worker's connection ended.
     case left(WorkerID)
     /// The losses of a worker's task arrived and were found valid.
@@ -27,7 +28,8 @@ extension StepEngine {
     case assign(Assignment)
     /// Tell a worker that its task is over.
     case release(WorkerID, step: Int, reason: RoundEngine.ReleaseReason)
-    /// Make the next version of the answers of these workers, in this order.
+    /// Make the next version of the answers of these workers, in this order; of two that evaluate one
+    /// sign each, one without the other counts for nothing.
     case commit(step: Int, [WorkerID])
     /// Deliver `woke` at this time or soon after; replaces what was asked for before.
     case wake(at: RunTime)
@@ -49,6 +51,8 @@ extension StepEngine {
     public let baseVersion: Int
     /// The queries.
     public let queries: Range<Int>
+    /// Which way along their directions.
+    public let signs: Signs
     /// When the step ends.
     public let deadline: RunTime
   }
@@ -68,19 +72,32 @@ extension StepEngine {
 
   /// The queries that a worker evaluates in the open step; nil if it has none to.
   public func queries(of worker: WorkerID, in step: Int) -> Range<Int>? {
+    task(of: worker, in: step)?.queries
+  }
+
+  /// Which way a worker evaluates its queries of the open step; nil if it has none to.
+  public func signs(of worker: WorkerID, in step: Int) -> Signs? {
+    task(of: worker, in: step)?.signs
+  }
+
+  private func task(of worker: WorkerID, in step: Int) -> OpenStep.Task? {
     guard case .stepping(let open) = phase, open.number == step else { return nil }
-    return open.tasks[worker]?.queries
+    return open.tasks[worker]
   }
 }
 
 /// What events bring about.
 extension StepEngine {
-  mutating func join(_ worker: WorkerID, _ effects: inout [Effect]) {
-    members[worker] = Member(since: now)
+  mutating func join(_ worker: WorkerID, _ data: Digest?, _ effects: inout [Effect]) {
+    members[worker] = Member(since: now, data: data)
     statistics.joinCount += 1
     guard case .stepping(var step) = phase, let task = step.tasks[worker] else { return }
+    // Losses of other data say nothing beside those of its partner.
+    let isStranger = task.signs != .both && task.data != data
     switch task.standing {
-    case .working, .absent: assign(worker, task.queries, in: &step, &effects)
+    case .working where isStranger, .absent where isStranger:
+      step.tasks[worker]?.standing = .absent
+    case .working, .absent: assign(worker, task.queries, task.signs, in: &step, &effects)
     case .answered, .failed: break
     }
     phase = .stepping(step)
@@ -106,7 +123,7 @@ extension StepEngine {
     else { return }
     step.tasks[worker]?.standing = .answered
     statistics.contributionCount += 1
-    notePace(of: worker, (now - since) / task.queries.count)
+    notePace(of: worker, (now - since) * (task.signs == .both ? 1 : 2) / task.queries.count)
     phase = .stepping(step)
   }
 

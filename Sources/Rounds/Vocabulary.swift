@@ -7,6 +7,7 @@ public import Digests
 //   round         one attempt to make the next version; numbers are used once, a retry has a new one
 //   step          the same where losses travel: one attempt by all workers together, one round trip
 //   query         one direction of a step, at which losses are evaluated
+//   sign          along the direction of a query, which is plus, or against it, which is minus
 //   task          what a worker is to evaluate in a step
 //   version       how many commits the adapter has behind it; version 0 is where it starts
 //   worker        a participant, known by the name in its certificate

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Digests
 import Randomness
 import Rounds
 import Testing
@@ -12,7 +13,14 @@ import Testing
   private func blow(seed: UInt64) throws {
     var random = RandomStream(Seed(seed))
     let workers = 1 + random.integer(below: 4)
-    let rules = StepRules(
+    // Drawn apart, so that the other storms are what they were.
+    var signs = RandomStream(Seed(seed).derived("signs"))
+    let splitsSigns = signs.integer(below: 3) == 0
+    let data: [Digest?] = ["a", "b", "c", "d", "e"].map { _ in
+      splitsSigns && signs.integer(below: 4) > 0
+        ? Digest(of: [UInt8(signs.integer(below: 2))]) : nil
+    }
+    var rules = StepRules(
       rounds: RoundRules(
         versionCount: 1 + random.integer(below: 20), cohortSize: workers,
         quorum: 1 + random.integer(below: workers), minimumWorkers: workers,
@@ -20,14 +28,15 @@ import Testing
         retryDelay: .seconds(random.integer(below: 3))),
       queryCount: 2 + random.integer(below: 5), leastQueryCount: 1 + random.integer(below: 2),
       groupSize: 1 + random.integer(below: 3))
+    if splitsSigns { (rules.splitsSigns, rules.groupSize) = (true, 2) }
     let start = try StepEngine(rules: rules, at: seconds(0))
     var (live, journal, log) = (start, [(StepEngine.Event, RunTime)](), [StepEngine.Effect]())
     var (time, committed) = (0.0, Set<Int>())
     for place in 0..<150 {
-      let event = randomEvent(live, &random)
+      let event = randomEvent(live, data, &random)
       time += random.integer(below: 3) == 0 ? 1 : 0.25
       let now = seconds(random.integer(below: 20) == 0 ? time - 3 : time)
-      let (version, counts) = (live.version, openQueries(live))
+      let (version, counts, tasks) = (live.version, openQueries(live), openSigns(live))
       let effects = live.handle(event, at: now)
       journal.append((event, now))
       log += effects
@@ -37,6 +46,11 @@ import Testing
         #expect(committed.insert(step).inserted, "seed \(seed): step \(step) committed twice")
         #expect(answered == answered.sorted() && answered.count >= rules.rounds.quorum)
         #expect(answered.allSatisfy { counts[$0] != nil }, "seed \(seed): an answer to nothing")
+        let whole = answered.filter { worker in
+          tasks[worker] == .both
+            || answered.contains { $0 != worker && counts[$0] == counts[worker] }
+        }
+        #expect(whole.count >= rules.rounds.quorum, "seed \(seed): halves are counted")
       }
     }
     var replayed = start
@@ -50,17 +64,24 @@ import Testing
     }
   }
 
+  private func openSigns(_ engine: StepEngine) -> [WorkerID: Signs] {
+    ["a", "b", "c", "d", "e"].map(worker).reduce(into: [:]) {
+      $0[$1] = engine.signs(of: $1, in: engine.nextStep - 1)
+    }
+  }
+
   private func isCommit(_ event: StepEngine.Event, of version: Int) -> Bool {
     if case .committed(_, version + 1) = event { true } else { false }
   }
 
   private func randomEvent(
-    _ engine: StepEngine, _ random: inout RandomStream
+    _ engine: StepEngine, _ data: [Digest?], _ random: inout RandomStream
   ) -> StepEngine.Event {
-    let someone = worker(["a", "b", "c", "d", "e"][random.integer(below: 5)])
+    let number = random.integer(below: 5)
+    let someone = worker(["a", "b", "c", "d", "e"][number])
     let step = engine.nextStep - (random.integer(below: 4) == 0 ? random.integer(below: 3) : 1)
     return switch random.integer(below: 20) {
-    case 0...3: .joined(someone)
+    case 0...3: .joined(someone, data: data[number])
     case 4: .left(someone)
     case 5: .failed(someone, step: step, reason: "because")
     case 6: .woke

@@ -3,74 +3,16 @@ import Testing
 
 @testable import Rounds
 
-/// Drives an engine through a script, and asks its invariants after every event.
-private struct Driver {
-  var engine: StepEngine
-
-  init(
-    workers: Int = 2, quorum: Int = 1, versions: Int = 100, queries: Int = 4, least: Int = 1,
-    groupSize: Int = 1, deadline: Duration = .seconds(10), failures: Int = 3
-  ) throws {
-    let rounds = RoundRules(
-      versionCount: versions, cohortSize: workers, quorum: quorum, minimumWorkers: workers,
-      deadline: deadline, maximumFailedRounds: failures, retryDelay: .seconds(1))
-    engine = try StepEngine(
-      rules: StepRules(
-        rounds: rounds, queryCount: queries, leastQueryCount: least, groupSize: groupSize),
-      at: seconds(0))
-  }
-
-  mutating func send(
-    _ event: StepEngine.Event, at time: Double, location: SourceLocation = #_sourceLocation
-  ) -> [String] {
-    let effects = engine.handle(event, at: seconds(time))
-    #expect(engine.invariants == [], "after \(event)", sourceLocation: location)
-    return effects.map(\.short)
-  }
-
-  mutating func expect(
-    _ event: StepEngine.Event, at time: Double, _ expected: [String],
-    location: SourceLocation = #_sourceLocation
-  ) {
-    #expect(send(event, at: time, location: location) == expected, sourceLocation: location)
-  }
-
-  /// Everybody answers and the step is committed.
-  mutating func step(_ number: Int, by names: [String], taking times: [Double], at time: Double) {
-    for (name, taken) in zip(names, times).sorted(by: { $0.1 < $1.1 }) {
-      _ = send(.answered(worker(name), step: number), at: time + taken)
-    }
-    _ = send(
-      .committed(step: number, version: engine.version + 1), at: time + (times.max() ?? 0))
-  }
-}
-
-extension StepEngine.Effect {
-  fileprivate var short: String {
-    switch self {
-    case .assign(let task):
-      "\(task.worker): step \(task.step) at \(task.baseVersion), \(task.queries)"
-    case .release(let worker, let step, let reason): "\(worker): out of \(step), \(reason)"
-    case .commit(let step, let workers):
-      "commit \(step) of \(workers.map(\.rawValue).joined(separator: " "))"
-    case .wake(let time): "wake at \(Double(time.nanoseconds) / 1e9)"
-    case .disregard(_, let reason): "disregard: \(reason)"
-    case .abandon(let step, let reason, let retry):
-      "abandon \(step): \(reason)\(retry == nil ? "" : "; again")"
-    case .finish(let outcome): "\(outcome)"
-    }
-  }
-}
-
 @Suite struct StepEngineTests {
   private let a = worker("a")
   private let b = worker("b")
 
   @Test func aStepIsOneRoundTrip() throws {
-    var run = try Driver(versions: 2)
-    run.expect(.joined(a), at: 1, [])
+    var run = try StepDriver(versions: 2)
+    run.expect(.joined(a, data: nil), at: 1, [])
     run.expect(
-      .joined(b), at: 2, ["a: step 0 at 0, 0..<4", "b: step 0 at 0, 4..<8", "wake at 12.0"])
+      .joined(b, data: nil), at: 2,
+      ["a: step 0 at 0, 0..<4", "b: step 0 at 0, 4..<8", "wake at 12.0"])
     run.expect(.answered(b, step: 0), at: 3, [])
     run.expect(.answered(a, step: 0), at: 4, ["commit 0 of a b"])
     run.expect(
@@ -83,15 +25,15 @@ extension StepEngine.Effect {
   }
 
   @Test func whoLeavesIsNotWaitedForAndItsQueriesAreLeftOut() throws {
-    var run = try Driver(workers: 3)
-    for name in ["a", "b", "c"] { _ = run.send(.joined(worker(name)), at: 0) }
+    var run = try StepDriver(workers: 3)
+    for name in ["a", "b", "c"] { _ = run.send(.joined(worker(name), data: nil), at: 0) }
     run.expect(.answered(a, step: 0), at: 1, [])
     run.expect(.left(worker("c")), at: 1, [])
     run.expect(.answered(b, step: 0), at: 2, ["commit 0 of a b"])
     run.expect(
       .committed(step: 0, version: 1), at: 2,
       ["a: step 1 at 1, 0..<4", "b: step 1 at 1, 4..<8", "wake at 12.0"])
-    run.expect(.joined(worker("c")), at: 3, [])
+    run.expect(.joined(worker("c"), data: nil), at: 3, [])
     run.expect(.left(b), at: 3, [])
     run.expect(.answered(a, step: 1), at: 4, ["commit 1 of a"])
     run.expect(
@@ -100,19 +42,19 @@ extension StepEngine.Effect {
   }
 
   @Test func aWorkerThatComesBackDuringTheStepGetsItsTaskAgain() throws {
-    var run = try Driver()
-    _ = run.send(.joined(a), at: 0)
-    _ = run.send(.joined(b), at: 0)
+    var run = try StepDriver()
+    _ = run.send(.joined(a, data: nil), at: 0)
+    _ = run.send(.joined(b, data: nil), at: 0)
     run.expect(.left(b), at: 1, [])
-    run.expect(.joined(b), at: 2, ["b: step 0 at 0, 4..<8"])
+    run.expect(.joined(b, data: nil), at: 2, ["b: step 0 at 0, 4..<8"])
     run.expect(.answered(a, step: 0), at: 3, [])
     run.expect(.answered(b, step: 0), at: 3, ["commit 0 of a b"])
   }
 
   @Test func theDeadlineEndsAStepWithAQuorum() throws {
-    var run = try Driver(quorum: 1)
-    _ = run.send(.joined(a), at: 0)
-    _ = run.send(.joined(b), at: 0)
+    var run = try StepDriver(quorum: 1)
+    _ = run.send(.joined(a, data: nil), at: 0)
+    _ = run.send(.joined(b, data: nil), at: 0)
     run.expect(.answered(a, step: 0), at: 1, [])
     run.expect(.woke, at: 10, ["commit 0 of a"])
     _ = run.send(.committed(step: 0, version: 1), at: 10)
@@ -121,9 +63,9 @@ extension StepEngine.Effect {
   }
 
   @Test func aStepWithoutAQuorumIsTriedAgainUnderAnotherNumber() throws {
-    var run = try Driver(quorum: 2, failures: 2)
-    _ = run.send(.joined(a), at: 0)
-    _ = run.send(.joined(b), at: 0)
+    var run = try StepDriver(quorum: 2, failures: 2)
+    _ = run.send(.joined(a, data: nil), at: 0)
+    _ = run.send(.joined(b, data: nil), at: 0)
     _ = run.send(.answered(a, step: 0), at: 1)
     run.expect(
       .woke, at: 10,
@@ -145,20 +87,21 @@ extension StepEngine.Effect {
   }
 
   @Test func thatEverybodyLeavesIsNoFailure() throws {
-    var run = try Driver(workers: 1, failures: 1)
-    _ = run.send(.joined(a), at: 0)
+    var run = try StepDriver(workers: 1, failures: 1)
+    _ = run.send(.joined(a, data: nil), at: 0)
     for number in 0..<5 {
       run.expect(.left(a), at: 1, [])
       #expect(run.engine.status.phase == .gathering && run.engine.outcome == nil)
-      run.expect(.joined(a), at: 1, ["a: step \(number + 1) at 0, 0..<4", "wake at 11.0"])
+      run.expect(
+        .joined(a, data: nil), at: 1, ["a: step \(number + 1) at 0, 0..<4", "wake at 11.0"])
     }
   }
 
   @Test func whatNobodyAskedForChangesNothing() throws {
-    var run = try Driver()
+    var run = try StepDriver()
     run.expect(.answered(a, step: 0), at: 0, ["disregard: unknownRound"])
-    _ = run.send(.joined(a), at: 0)
-    _ = run.send(.joined(b), at: 0)
+    _ = run.send(.joined(a, data: nil), at: 0)
+    _ = run.send(.joined(b, data: nil), at: 0)
     run.expect(.answered(worker("c"), step: 0), at: 1, ["disregard: unassigned"])
     run.expect(.answered(a, step: 1), at: 1, ["disregard: unknownRound"])
     run.expect(.answered(a, step: -1), at: 1, ["disregard: unknownRound"])
@@ -172,24 +115,25 @@ extension StepEngine.Effect {
   }
 
   @Test func groupsHaveTheSameQueries() throws {
-    var run = try Driver(workers: 5, queries: 3, groupSize: 2)
-    for name in ["e", "d", "c", "b"] { _ = run.send(.joined(worker(name)), at: 0) }
+    var run = try StepDriver(workers: 5, queries: 3, groupSize: 2)
+    for name in ["e", "d", "c", "b"] { _ = run.send(.joined(worker(name), data: nil), at: 0) }
     run.expect(
-      .joined(a), at: 0,
+      .joined(a, data: nil), at: 0,
       [
         "a: step 0 at 0, 0..<3", "b: step 0 at 0, 0..<3", "c: step 0 at 0, 3..<6",
         "d: step 0 at 0, 3..<6", "e: step 0 at 0, 6..<9", "wake at 10.0",
       ])
-    var all = try Driver(workers: 2, queries: 3, groupSize: .max)
-    _ = all.send(.joined(a), at: 0)
+    var all = try StepDriver(workers: 2, queries: 3, groupSize: .max)
+    _ = all.send(.joined(a, data: nil), at: 0)
     all.expect(
-      .joined(b), at: 0, ["a: step 0 at 0, 0..<3", "b: step 0 at 0, 0..<3", "wake at 10.0"])
+      .joined(b, data: nil), at: 0,
+      ["a: step 0 at 0, 0..<3", "b: step 0 at 0, 0..<3", "wake at 10.0"])
   }
 
   @Test func aSlowWorkerGetsFewerQueriesAndTheSumStays() throws {
-    var run = try Driver(workers: 3, queries: 8, deadline: .seconds(1000))
+    var run = try StepDriver(workers: 3, queries: 8, deadline: .seconds(1000))
     let names = ["a", "b", "c"]
-    for name in names { _ = run.send(.joined(worker(name)), at: 0) }
+    for name in names { _ = run.send(.joined(worker(name), data: nil), at: 0) }
     run.step(0, by: names, taking: [1, 1.3, 1.1], at: 0)
     var time = 1.3
     #expect(names.map { run.engine.queries(of: worker($0), in: 1)?.count } == [8, 8, 8])
@@ -219,12 +163,12 @@ extension StepEngine.Effect {
   }
 
   @Test func theStatusNamesWhoIsAwaited() throws {
-    var run = try Driver()
+    var run = try StepDriver()
     #expect(
       run.engine.status.line(at: seconds(1))
         == "waiting for 2 more workers to join (0 of 2 here) since 1 s")
-    _ = run.send(.joined(a), at: 0)
-    _ = run.send(.joined(b), at: 0)
+    _ = run.send(.joined(a, data: nil), at: 0)
+    _ = run.send(.joined(b, data: nil), at: 0)
     _ = run.send(.answered(a, step: 0), at: 1)
     #expect(
       run.engine.status.line(at: seconds(4))
@@ -232,9 +176,10 @@ extension StepEngine.Effect {
   }
 
   @Test func rulesOutOfRangeAreRefused() throws {
-    #expect(throws: RoundError.self) { try Driver(queries: 0) }
-    #expect(throws: RoundError.self) { try Driver(queries: 1, least: 2) }
-    #expect(throws: RoundError.self) { try Driver(groupSize: 0) }
-    #expect(throws: RoundError.self) { try Driver(versions: 0) }
+    #expect(throws: RoundError.self) { try StepDriver(queries: 0) }
+    #expect(throws: RoundError.self) { try StepDriver(queries: 1, least: 2) }
+    #expect(throws: RoundError.self) { try StepDriver(groupSize: 0) }
+    #expect(throws: RoundError.self) { try StepDriver(groupSize: 3, splitsSigns: true) }
+    #expect(throws: RoundError.self) { try StepDriver(versions: 0) }
   }
 }
