@@ -67,7 +67,7 @@ extension StepCoordinator {
         .send(connection, finished(outcome)), .close(connection, reason: "the run is over"),
       ]
     }
-    return outputs + (try decide(.joined(worker, data: nil), at: now))
+    return outputs + (try decide(.joined(worker, data: hello.data), at: now))
   }
 
   private mutating func receive(

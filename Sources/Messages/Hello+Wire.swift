@@ -34,6 +34,7 @@ extension Hello {
           $0.core_count = UInt32(coreCount)
           $0.example_count = UInt64(exampleCount)
           if let part { $0.part = arena.part(part) }
+          if let data { $0.data = arena.data(data.bytes) }
         }
       })
   }
@@ -56,7 +57,8 @@ extension Hello {
         exampleCount: Int(clamping: hello.example_count),
         part: try pointed(hello.part).map { (part) throws(MessageError) in
           try Self.fields.part("part", part)
-        })
+        },
+        data: try Self.fields.optionalDigest("data", hello.data))
     }
     try check()
   }

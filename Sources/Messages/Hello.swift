@@ -28,12 +28,15 @@ public struct Hello: Hashable, Sendable {
   public let exampleCount: Int
   /// What arrived of an adapter before a connection was lost.
   public let part: PayloadInbox.Part?
+  /// The digest of the file that the worker learns from: equal where data are; nil if it is not told.
+  public let data: Digest?
 
   /// A worker's introduction.
   public init(
     protocolVersion: Int = Schema.protocolVersion, schema: Digest = Schema.digest, software: String,
     model: Digest, layout: Digest?, heldVersion: Int?, heldState: Digest?,
-    memoryByteCount: UInt64, coreCount: Int, exampleCount: Int, part: PayloadInbox.Part? = nil
+    memoryByteCount: UInt64, coreCount: Int, exampleCount: Int, part: PayloadInbox.Part? = nil,
+    data: Digest? = nil
   ) {
     self.protocolVersion = protocolVersion
     self.schema = schema
@@ -46,5 +49,6 @@ public struct Hello: Hashable, Sendable {
     self.coreCount = coreCount
     self.exampleCount = exampleCount
     self.part = part
+    self.data = data
   }
 }

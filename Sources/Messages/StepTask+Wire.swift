@@ -32,6 +32,7 @@ extension StepTask {
         $0.remaining = UInt64(remaining.wholeNanoseconds)
         ($0.n_commits, $0.commits) = arena.list(commits.map(arena.data))
         if let history { $0.history = arena.placed(history.wired(arena)) }
+        $0.signs = Tern__StepTask__Signs(signs.number)
       }
     }
     guard body.count <= WireLimit.stepBodyByteCount else {
@@ -59,7 +60,8 @@ extension StepTask {
       let first = Int(task.first_query)
       let message = StepTask(
         step: Int(clamping: task.step), baseVersion: Int(clamping: task.base_version),
-        queries: first..<(first + Int(task.query_count)), remaining: duration(task.remaining),
+        queries: first..<(first + Int(task.query_count)), signs: try signs(task.signs),
+        remaining: duration(task.remaining),
         commits: list(task.commits, task.n_commits).map(array), history: history?.delivery)
       return (message, history?.announced)
     }
@@ -69,8 +71,26 @@ extension StepTask {
       .step(
         StepTask(
           step: message.step, baseVersion: message.baseVersion, queries: message.queries,
-          remaining: message.remaining, commits: message.commits,
+          signs: message.signs, remaining: message.remaining, commits: message.commits,
           history: message.history?.carrying(payload)))
+    }
+  }
+
+  private static func signs(_ value: Tern__StepTask__Signs) throws(MessageError) -> Signs {
+    guard let signs = Signs.allCases.first(where: { $0.number == value.rawValue }) else {
+      throw fields.invalid("signs", "is \(value.rawValue), expected 0 to 2")
+    }
+    return signs
+  }
+}
+
+extension Signs {
+  /// The value of `StepTask.Signs`.
+  fileprivate var number: UInt32 {
+    switch self {
+    case .both: TERN__STEP_TASK__SIGNS__BOTH.rawValue
+    case .plus: TERN__STEP_TASK__SIGNS__PLUS.rawValue
+    case .minus: TERN__STEP_TASK__SIGNS__MINUS.rawValue
     }
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Digests
+public import Rounds
 
 /// A task of a step: which queries to evaluate, and what led to the version to evaluate them at.
 public struct StepTask: Hashable, Sendable {
@@ -9,6 +10,8 @@ public struct StepTask: Hashable, Sendable {
   public let baseVersion: Int
   /// The queries; at least one.
   public let queries: Range<Int>
+  /// Which way along their directions; other than both only in a run that splits signs.
+  public let signs: Signs
   /// The time until the deadline; the clocks of two machines differ.
   public let remaining: Duration
   /// The records of the versions after the one that the worker holds, in order.
@@ -18,12 +21,13 @@ public struct StepTask: Hashable, Sendable {
 
   /// A task of `step`; a deadline that has passed leaves no time, not less than none.
   public init(
-    step: Int, baseVersion: Int, queries: Range<Int>, remaining: Duration,
-    commits: [[UInt8]] = [], history: AdapterDelivery? = nil
+    step: Int, baseVersion: Int, queries: Range<Int>, signs: Signs = .both,
+    remaining: Duration, commits: [[UInt8]] = [], history: AdapterDelivery? = nil
   ) {
     self.step = step
     self.baseVersion = baseVersion
     self.queries = queries
+    self.signs = signs
     self.remaining = max(.zero, remaining)
     self.commits = commits
     self.history = history
@@ -39,7 +43,8 @@ public struct LossReport: Hashable, Sendable {
   /// The first of the task's queries.
   public let firstQuery: Int
   /// The losses, which may be infinite or no numbers: that with the adapter itself if the estimator
-  /// asks for it, then for each query along its direction and, if it asks for that, against it.
+  /// asks for it, then for each query along its direction and, if it asks for that, against it; those
+  /// of one sign alone where the task says so.
   public let losses: [Double]
   /// How many examples they are the mean over: their weight among those with the same queries.
   public let exampleCount: Int

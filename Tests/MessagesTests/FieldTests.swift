@@ -96,6 +96,8 @@ private enum Good {
       $0.number(4, 1 << 31 + 1)
     },
     BadBody(39, "step_task.remaining", Good.task) { $0.number(5, tooLong) },
+    BadBody(39, "step_task.signs", Good.task) { $0.number(8, 3) },
+    BadBody(39, "step_task.signs", Good.task) { $0.number(8, .max) },
     BadBody(39, "step_task.commits", Good.task) { $0.bytes(6, []) },
     BadBody(39, "step_task.history.state", Good.task) { $0.message(7) { _ in } },
     BadBody(39, "step_task.payload", Good.task) { $0.message(7) { $0.bytes(3, digest(1).bytes) } },
@@ -125,6 +127,7 @@ private enum Good {
     BadBody(1, "hello.held_version", Good.hello) { $0.number(6, tooLarge) },
     BadBody(1, "hello.held_version", Good.hello) { $0.number(6, .max) },
     BadBody(1, "hello.held_state", Good.hello) { $0.bytes(7, [1, 2]) },
+    BadBody(1, "hello.data", Good.hello) { $0.bytes(12, Array(repeating: 1, count: 31)) },
     BadBody(1, "hello.core_count", Good.hello) { $0.number(9, 0) },
     BadBody(1, "hello.core_count", Good.hello) { $0.number(9, 65_537) },
     BadBody(1, "hello.example_count", Good.hello) { $0.number(10, tooLarge) },

@@ -36,12 +36,13 @@ struct Sample: Sendable, CustomTestStringConvertible {
           Hello(
             protocolVersion: 1, schema: digest(1), software: "tern 0.1.0", model: digest(2),
             layout: digest(3), heldVersion: 7, heldState: digest(4), memoryByteCount: 8 << 30,
-            coreCount: 4, exampleCount: 400))),
-      golden: "000000a3010801122001010101010101010101010101010101010101010101010101010101010101"
+            coreCount: 4, exampleCount: 400, data: digest(5)))),
+      golden: "000000c5010801122001010101010101010101010101010101010101010101010101010101010101"
         + "011a0a7465726e20302e312e30222002020202020202020202020202020202020202020202020202"
         + "020202020202022a2003030303030303030303030303030303030303030303030303030303030303"
         + "0330073a200404040404040404040404040404040404040404040404040404040404040404408080"
-        + "8080204804509003"),
+        + "80802048045090036220050505050505050505050505050505050505050505050505050505050505"
+        + "0505"),
     Sample(
       name: "helloOfANewcomer",
       message: .worker(
@@ -183,6 +184,13 @@ struct Sample: Sendable, CustomTestStringConvertible {
             step: 300, baseVersion: 50, queries: 4..<6, remaining: .seconds(60),
             commits: [[1, 2, 3], [4]]))),
       golden: "000000182708ac021032180420022880b09dc2df013203010203320104"),
+    Sample(
+      name: "stepOfOneSign",
+      message: .coordinator(
+        .step(
+          StepTask(
+            step: 3, baseVersion: 2, queries: 4..<6, signs: .minus, remaining: .seconds(1)))),
+      golden: "00000010270803100218042002288094ebdc034002"),
     Sample(
       name: "stepWithHistory",
       message: .coordinator(

@@ -1284,7 +1284,7 @@ const ProtobufCMessageDescriptor tern__part__descriptor =
   (ProtobufCMessageInit) tern__part__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor tern__hello__field_descriptors[11] =
+static const ProtobufCFieldDescriptor tern__hello__field_descriptors[12] =
 {
   {
     "protocol_version",
@@ -1418,9 +1418,22 @@ static const ProtobufCFieldDescriptor tern__hello__field_descriptors[11] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "data",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Tern__Hello, data),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned tern__hello__field_indices_by_name[] = {
   8,   /* field[8] = core_count */
+  11,   /* field[11] = data */
   9,   /* field[9] = example_count */
   6,   /* field[6] = held_state */
   5,   /* field[5] = held_version */
@@ -1435,7 +1448,7 @@ static const unsigned tern__hello__field_indices_by_name[] = {
 static const ProtobufCIntRange tern__hello__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor tern__hello__descriptor =
 {
@@ -1445,7 +1458,7 @@ const ProtobufCMessageDescriptor tern__hello__descriptor =
   "Tern__Hello",
   "tern",
   sizeof(Tern__Hello),
-  11,
+  12,
   tern__hello__field_descriptors,
   tern__hello__field_indices_by_name,
   1,  tern__hello__number_ranges,
@@ -2334,7 +2347,37 @@ const ProtobufCMessageDescriptor tern__assignment__descriptor =
   (ProtobufCMessageInit) tern__assignment__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor tern__step_task__field_descriptors[7] =
+static const ProtobufCEnumValue tern__step_task__signs__enum_values_by_number[3] =
+{
+  { "BOTH", "TERN__STEP_TASK__SIGNS__BOTH", 0 },
+  { "PLUS", "TERN__STEP_TASK__SIGNS__PLUS", 1 },
+  { "MINUS", "TERN__STEP_TASK__SIGNS__MINUS", 2 },
+};
+static const ProtobufCIntRange tern__step_task__signs__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex tern__step_task__signs__enum_values_by_name[3] =
+{
+  { "BOTH", 0 },
+  { "MINUS", 2 },
+  { "PLUS", 1 },
+};
+const ProtobufCEnumDescriptor tern__step_task__signs__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "tern.StepTask.Signs",
+  "Signs",
+  "Tern__StepTask__Signs",
+  "tern",
+  3,
+  tern__step_task__signs__enum_values_by_number,
+  3,
+  tern__step_task__signs__enum_values_by_name,
+  1,
+  tern__step_task__signs__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCFieldDescriptor tern__step_task__field_descriptors[8] =
 {
   {
     "step",
@@ -2420,6 +2463,18 @@ static const ProtobufCFieldDescriptor tern__step_task__field_descriptors[7] =
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "signs",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Tern__StepTask, signs),
+    &tern__step_task__signs__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned tern__step_task__field_indices_by_name[] = {
   1,   /* field[1] = base_version */
@@ -2428,12 +2483,13 @@ static const unsigned tern__step_task__field_indices_by_name[] = {
   6,   /* field[6] = history */
   3,   /* field[3] = query_count */
   4,   /* field[4] = remaining */
+  7,   /* field[7] = signs */
   0,   /* field[0] = step */
 };
 static const ProtobufCIntRange tern__step_task__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor tern__step_task__descriptor =
 {
@@ -2443,7 +2499,7 @@ const ProtobufCMessageDescriptor tern__step_task__descriptor =
   "Tern__StepTask",
   "tern",
   sizeof(Tern__StepTask),
-  7,
+  8,
   tern__step_task__field_descriptors,
   tern__step_task__field_indices_by_name,
   1,  tern__step_task__number_ranges,

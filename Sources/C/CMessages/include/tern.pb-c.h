@@ -102,6 +102,21 @@ typedef enum _Tern__Refusal__Code {
   TERN__REFUSAL__CODE__AUTHORITY = 11
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TERN__REFUSAL__CODE)
 } Tern__Refusal__Code;
+/*
+ * Which losses are asked for of each query.
+ */
+typedef enum _Tern__StepTask__Signs {
+  TERN__STEP_TASK__SIGNS__BOTH = 0,
+  /*
+   * along the direction
+   */
+  TERN__STEP_TASK__SIGNS__PLUS = 1,
+  /*
+   * against it
+   */
+  TERN__STEP_TASK__SIGNS__MINUS = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TERN__STEP_TASK__SIGNS)
+} Tern__StepTask__Signs;
 
 /* --- messages --- */
 
@@ -198,6 +213,10 @@ struct  Tern__Hello
    * of an adapter's payload: what arrived before a connection was lost
    */
   Tern__Part *part;
+  /*
+   * digest of the file that the worker learns from; empty: not told
+   */
+  ProtobufCBinaryData data;
   Tern__Hello__HeldCase held_case;
   union {
     /*
@@ -208,7 +227,7 @@ struct  Tern__Hello
 };
 #define TERN__HELLO__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&tern__hello__descriptor) \
-    , 0, {0,NULL}, (char *)protobuf_c_empty_string, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, NULL, TERN__HELLO__HELD__NOT_SET, {0} }
+    , 0, {0,NULL}, (char *)protobuf_c_empty_string, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, NULL, {0,NULL}, TERN__HELLO__HELD__NOT_SET, {0} }
 
 
 /*
@@ -250,7 +269,8 @@ struct  Tern__Losses
   uint32_t first_query;
   /*
    * Those that the run's estimator asks for: with the adapter itself, if it does; then for each query
-   * along its direction and, if it does, against it. What is not finite is left out, and counted.
+   * along its direction and, if it does, against it; of one sign where the task says so. What is not
+   * finite is left out, and counted.
    */
   size_t n_losses;
   double *losses;
@@ -489,10 +509,14 @@ struct  Tern__StepTask
    * instead of commits, when more is missing
    */
   Tern__AdapterDelivery *history;
+  /*
+   * other than BOTH only in a run whose plan says that signs are split
+   */
+  Tern__StepTask__Signs signs;
 };
 #define TERN__STEP_TASK__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&tern__step_task__descriptor) \
-    , 0, 0, 0, 0, 0, 0,NULL, NULL }
+    , 0, 0, 0, 0, 0, 0,NULL, NULL, TERN__STEP_TASK__SIGNS__BOTH }
 
 
 typedef enum {
@@ -1216,6 +1240,7 @@ extern const ProtobufCMessageDescriptor tern__accepted__descriptor;
 extern const ProtobufCMessageDescriptor tern__adapter_delivery__descriptor;
 extern const ProtobufCMessageDescriptor tern__assignment__descriptor;
 extern const ProtobufCMessageDescriptor tern__step_task__descriptor;
+extern const ProtobufCEnumDescriptor    tern__step_task__signs__descriptor;
 extern const ProtobufCMessageDescriptor tern__receipt__descriptor;
 extern const ProtobufCMessageDescriptor tern__release__descriptor;
 extern const ProtobufCMessageDescriptor tern__finish__descriptor;
