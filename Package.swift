@@ -181,7 +181,10 @@ let testTargets: [Target] = [
     ["Federation", "Training", "Models", "Checkpoints", "Tensors", "Updates", "Rounds"]),
   tests(
     of: "Programs",
-    ["Rounds", "Simulation", "Federation", "Training", "Models", "Checkpoints", "Updates"]),
+    [
+      "Rounds", "Simulation", "Federation", "RunFiles", "Training", "Models", "Checkpoints",
+      "Updates", "Digests",
+    ]),
   .testTarget(
     name: "EndToEndTests", dependencies: ["tern", "tern-coordinator", "tern-worker"],
     swiftSettings: strict),

@@ -79,6 +79,8 @@ public enum RunEvent: Hashable, Codable, Sendable {
     public var stepCount: Int
     /// How many workers are connected.
     public var workerCount: Int
+    /// How many pairs evaluated one sign each in the last step; nil where signs are not split.
+    public var pairCount: Int?
     /// The mean loss before each step; nil if none was finite.
     public var loss: Double?
     /// The mean estimate of the square of the gradient's norm; nil where scalars are no derivatives.
@@ -87,7 +89,7 @@ public enum RunEvent: Hashable, Codable, Sendable {
     public var learningRate: Double
     /// How many queries the steps were made of.
     public var queryCount: Int
-    /// How many were left out, for want of finite losses.
+    /// How many were left out, for want of finite losses, or of those of the other sign.
     public var droppedCount: Int
     /// How many scalars were shortened.
     public var clippedCount: Int

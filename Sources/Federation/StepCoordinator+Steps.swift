@@ -63,9 +63,9 @@ extension StepCoordinator {
   private mutating func commit(
     _ number: Int, _ workers: [WorkerID], at now: RunTime
   ) throws -> [Coordinator.Output] {
-    let reports = workers.compactMap { answers[$0] }
+    let taken = workers.compactMap { answers[$0] }
     answers = [:]
-    let losses = reports.map(weighted)
+    let (reports, losses) = (taken.map(\.report), settings.estimator.joined(taken))
     let estimate = settings.estimator.estimate(losses)
     let rate = state.learningRate(ofVersion: version + 1)
     var scalars = estimate.scalars
@@ -88,7 +88,8 @@ extension StepCoordinator {
     comparedState = version % comparedVersionInterval == 0 ? commit.state : nil
     storage.note(termCount: step.terms.count)
     if isSnapshotDue { storage.noteSnapshot(of: version) }
-    tally.add(estimate, reports, clippedCount: clippedCount, at: now)
+    tally.add(
+      estimate, reports, pairCount: taken.count - losses.count, clippedCount: clippedCount, at: now)
     diagnostics.note(
       GradientDiagnostics.Step(
         slopes: settings.estimator.slopes(losses), taken: step, learningRate: rate,
@@ -118,14 +119,6 @@ extension StepCoordinator {
     return (next, commit)
   }
 
-  private func weighted(_ report: LossReport) -> WeightedLosses {
-    let count = settings.estimator.queryCount(of: report.losses.count)
-    return WeightedLosses(
-      losses: settings.estimator.losses(
-        report.losses, for: (0..<count).map { UInt32(report.firstQuery + $0) }),
-      weight: Double(report.exampleCount))
-  }
-
   private func evaluation() -> [Coordinator.Output] {
     let isLast = version == plan.rounds.versionCount
     let isDue = evaluateEvery > 0 && version % evaluateEvery == 0
@@ -136,7 +129,7 @@ extension StepCoordinator {
   private mutating func report(at now: RunTime) -> [Coordinator.Output] {
     let steps = tally.report(
       version: version, learningRate: state.learningRate(ofVersion: max(1, version)),
-      connectedCount: sessions.all.count, at: now)
+      connectedCount: sessions.all.count, splitsSigns: engine.rules.splitsSigns, at: now)
     tally = StepTally(since: now, refusedCount: tally.refusedCount)
     let isWhole = undiagnosedCount >= GradientDiagnostics.windowLength
     guard isWhole || version == plan.rounds.versionCount else { return [.report(.stepped(steps))] }
@@ -173,7 +166,8 @@ extension StepCoordinator {
         .step(
           StepTask(
             step: assignment.step, baseVersion: assignment.baseVersion,
-            queries: assignment.queries, remaining: assignment.deadline - now,
+            queries: assignment.queries, signs: assignment.signs,
+            remaining: assignment.deadline - now,
             commits: way.commits, history: way.history)))
     ]
   }

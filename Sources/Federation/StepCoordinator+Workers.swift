@@ -128,7 +128,8 @@ extension StepCoordinator {
       return try refuse(report, from: worker, connection, because: reason, isGrave: false)
         + decide(.failed(worker, step: report.step, reason: reason), at: now)
     }
-    answers[worker] = report
+    answers[worker] = Answer(
+      report: report, signs: engine.signs(of: worker, in: report.step) ?? .both)
     tally.receivedByteCount += report.losses.count * MemoryLayout<Double>.size
     return try decide(.answered(worker, step: report.step), at: now)
   }
@@ -150,11 +151,13 @@ extension StepCoordinator {
       return "evaluated at version \(report.baseVersion) instead of \(version)"
     }
     guard let queries = engine.queries(of: worker, in: report.step),
+      let signs = engine.signs(of: worker, in: report.step),
       report.firstQuery == queries.lowerBound
     else { return "of queries from \(report.firstQuery), which it was not given" }
-    let expected = settings.estimator.lossCount(of: queries.count)
+    let expected = settings.estimator.lossCount(of: queries.count, on: signs.sides)
     guard report.losses.count == expected else {
-      return "\(report.losses.count) losses where \(queries.count) queries have \(expected)"
+      let asked = signs == .both ? "" : " with one sign"
+      return "\(report.losses.count) losses where \(queries.count) queries\(asked) have \(expected)"
     }
     guard (report.state != nil) == (comparedState != nil) else {
       return "the adapter's digest is \(report.state == nil ? "missing" : "not asked for")"

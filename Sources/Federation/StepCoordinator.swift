@@ -33,7 +33,7 @@ public struct StepCoordinator: RunCoordinator {
   /// Whose replica was not what it should be: it is sent a state before it counts again.
   var quarantined: Set<WorkerID> = []
   /// The losses of the open step.
-  var answers: [WorkerID: LossReport] = [:]
+  var answers: [WorkerID: Answer] = [:]
   var tally = StepTally()
   /// What the losses of the last steps say; not part of what is gone on from.
   var diagnostics: GradientDiagnostics
@@ -45,6 +45,13 @@ public struct StepCoordinator: RunCoordinator {
   let evaluateEvery: Int
   var participants: Set<WorkerID> = []
   var aware: Set<WorkerID> = []
+
+  /// The losses of a worker's task.
+  struct Answer {
+    let report: LossReport
+    /// Which of them were asked for.
+    let signs: Signs
+  }
 
   /// The adapter as committed last.
   public var adapter: ParameterVector { state.replica.adapter }
@@ -121,7 +128,7 @@ public struct StepCoordinator: RunCoordinator {
       valueCount: state.settings.movedCount(of: identity.layout), rule: state.settings.rule)
     clock = RunClock(latest: now)
     engine = try StepEngine(
-      rules: state.settings.rules(of: plan.rounds), version: state.chain.version,
+      rules: state.settings.stepRules(of: plan.rounds), version: state.chain.version,
       nextStep: state.nextStep, outcome: log.outcome(), at: now)
   }
 
@@ -158,10 +165,11 @@ package func firstSnapshot(
 
 extension ZerothOrderTraining {
   /// The rules that such steps are taken by.
-  fileprivate func rules(of rounds: RoundRules) -> StepRules {
+  package func stepRules(of rounds: RoundRules) -> StepRules {
     StepRules(
       rounds: rounds, queryCount: queryCount, leastQueryCount: estimator.leastQueryCount,
-      groupSize: parallelism?.groupSize ?? 1, followsSpeed: followsSpeed)
+      groupSize: parallelism?.groupSize ?? 1, splitsSigns: parallelism == .signs,
+      followsSpeed: followsSpeed)
   }
 }
 

@@ -17,6 +17,8 @@ struct StepTally {
   private var droppedCount = 0
   private var clippedCount = 0
   private var tokenCount = 0
+  /// How many pairs evaluated one sign each in the last step.
+  private var pairCount = 0
 
   init(since: RunTime? = nil, refusedCount: Int = 0) {
     self.since = since
@@ -24,10 +26,12 @@ struct StepTally {
   }
 
   mutating func add(
-    _ estimate: GradientEstimate, _ reports: [LossReport], clippedCount: Int, at now: RunTime
+    _ estimate: GradientEstimate, _ reports: [LossReport], pairCount: Int, clippedCount: Int,
+    at now: RunTime
   ) {
     since = since ?? now
     stepCount += 1
+    self.pairCount = pairCount
     if let loss = estimate.loss { self.loss = (self.loss.sum + loss, self.loss.count + 1) }
     if let square = estimate.squaredGradientNorm {
       squaredNorm = (squaredNorm.sum + square, squaredNorm.count + 1)
@@ -44,10 +48,11 @@ struct StepTally {
   }
 
   func report(
-    version: Int, learningRate: Double, connectedCount: Int, at now: RunTime
+    version: Int, learningRate: Double, connectedCount: Int, splitsSigns: Bool, at now: RunTime
   ) -> RunEvent.Steps {
     RunEvent.Steps(
       version: version, stepCount: stepCount, workerCount: connectedCount,
+      pairCount: splitsSigns ? pairCount : nil,
       loss: loss.count > 0 ? loss.sum / Double(loss.count) : nil,
       squaredGradientNorm: squaredNorm.count > 0
         ? squaredNorm.sum / Double(squaredNorm.count) : nil,

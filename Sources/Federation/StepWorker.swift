@@ -2,8 +2,9 @@
 public import Digests
 internal import Files
 public import Messages
-internal import Rounds
+public import Rounds
 public import Tensors
+internal import Training
 internal import Updates
 
 /// What a worker knows and decides in a run by steps: no socket, no clock, no task.
@@ -29,6 +30,8 @@ public struct StepWorker {
     public let version: Int
     /// The queries.
     public let queries: Range<Int>
+    /// Which way along their directions.
+    public let signs: Signs
     /// The adapter at that version.
     public let adapter: ParameterVector
   }
@@ -59,6 +62,9 @@ public struct StepWorker {
   ///
   /// - Throws: what does not lead from here to the task's version. What is held then is as before.
   public mutating func assigned(_ task: StepTask) throws -> [Order] {
+    guard task.signs == .both || start.settings.parallelism == .signs else {
+      throw FederationError.unexpected("a task of one sign in a run that does not split them")
+    }
     if let history = task.history { try follow(history) }
     for record in task.commits {
       let commit = try DirectionCommit(record: record)
@@ -73,7 +79,8 @@ public struct StepWorker {
     }
     if let job, task.step <= job.step { return [] }
     let job = Job(
-      step: task.step, version: task.baseVersion, queries: task.queries, adapter: adapter)
+      step: task.step, version: task.baseVersion, queries: task.queries, signs: task.signs,
+      adapter: adapter)
     self.job = job
     return [.evaluate(job)]
   }
@@ -82,7 +89,10 @@ public struct StepWorker {
   public mutating func evaluated(
     _ losses: [Double], of job: Job, exampleCount: Int, tokenCount: Int
   ) -> [Order] {
-    guard self.job?.step == job.step, job.version == state.chain.version else { return [] }
+    // A coordinator that came back gives out the number of a step that was not committed again.
+    guard let asked = self.job, asked.step == job.step, asked.queries == job.queries,
+      asked.signs == job.signs, job.version == state.chain.version
+    else { return [] }
     let report = LossReport(
       step: job.step, baseVersion: job.version, firstQuery: job.queries.lowerBound,
       losses: losses, exampleCount: exampleCount, tokenCount: tokenCount,

@@ -30,7 +30,7 @@ extension WorkerService {
       let batch = evaluator.batch(ofStep: job.step)
       let losses = evaluator.losses(
         of: batch, at: job.adapter, step: UInt32(job.step),
-        queries: job.queries.map { UInt32($0) }, with: computer)
+        queries: job.queries.map { UInt32($0) }, on: job.signs.sides, with: computer)
       return (losses, batch.tokens.count * losses.count)
     }
     try carryOutStep {

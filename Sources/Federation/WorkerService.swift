@@ -20,6 +20,8 @@ public actor WorkerService {
     public let id: WorkerID
     /// The digest of its base model.
     public let model: Digest
+    /// The digest of the file that it learns from, which it says to the coordinator; nil not to.
+    public let data: Digest?
     /// Bytes of memory and number of cores, for the coordinator's information.
     public let memoryByteCount: UInt64
     /// The number of cores.
@@ -31,11 +33,12 @@ public actor WorkerService {
 
     /// All that a worker brings.
     public init(
-      id: WorkerID, model: Digest, memoryByteCount: UInt64, coreCount: Int, memory: DurableFile?,
-      prepare: @escaping @Sendable (RunPlan) throws -> Ability
+      id: WorkerID, model: Digest, data: Digest? = nil, memoryByteCount: UInt64, coreCount: Int,
+      memory: DurableFile?, prepare: @escaping @Sendable (RunPlan) throws -> Ability
     ) {
       self.id = id
       self.model = model
+      self.data = data
       self.memoryByteCount = memoryByteCount
       self.coreCount = coreCount
       self.memory = memory
@@ -172,7 +175,7 @@ extension WorkerService {
           software: softwareVersion, model: resources.model, layout: nil,
           heldVersion: held?.version, heldState: held?.state,
           memoryByteCount: resources.memoryByteCount, coreCount: resources.coreCount,
-          exampleCount: 0, part: try inbox.part())))
+          exampleCount: 0, part: try inbox.part(), data: resources.data)))
     // A newer answer is to a newer task, which took the place of the older one's.
     let (messages, outbox) = AsyncStream<WorkerMessage>.makeStream(
       bufferingPolicy: .bufferingNewest(2))

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+public import Digests
 public import Federation
 public import Models
 internal import Randomness
@@ -12,6 +13,7 @@ extension LoadedModel {
   /// What `worker` can do in a run of `plan`, with the data at `path`, and how it learns.
   ///
   /// - Parameters:
+  ///   - dataDigest: the digest of the data, as the coordinator is told; nil if it is not.
   ///   - method: how it learns in a mixed run; nil for what its memory allows.
   ///   - threadCount: how many threads compute a step, if there is memory for all of them. What is
   ///     learned does not depend on it.
@@ -20,8 +22,9 @@ extension LoadedModel {
   ///   - machineMemory: the most bytes where neither says anything.
   /// - Throws: also when that is too little, or the run's workers do not learn by `method`.
   public func ability(
-    of worker: WorkerID, data path: String, plan: RunPlan, method: TrainingMethod? = nil,
-    threadCount: Int = 1, memory: Int? = nil, machineMemory: Int = MachineMemory.byteCount
+    of worker: WorkerID, data path: String, dataDigest: Digest? = nil, plan: RunPlan,
+    method: TrainingMethod? = nil, threadCount: Int = 1, memory: Int? = nil,
+    machineMemory: Int = MachineMemory.byteCount
   ) throws -> (ability: WorkerService.Ability, method: TrainingMethod) {
     // The plan came from elsewhere, and its sizes are what memory is planned with.
     try plan.training.check(totalVersions: plan.rounds.versionCount)
@@ -38,7 +41,8 @@ extension LoadedModel {
       return (.learning(trainer), .gradient)
     case .zerothOrder(let settings) where plan.training.isBySteps:
       let evaluator = try StepEvaluator(
-        model: model, examples: task.examples, settings: settings, seed: seed,
+        model: model, examples: task.examples, settings: settings,
+        seed: plan.seedOfOrder(of: worker, data: dataDigest),
         directions: plan.stepDirections(settings.distribution), threadCount: memory.threadCount,
         adapterCount: memory.adapterCount)
       return (.evaluating(evaluator), .zerothOrder)

@@ -37,7 +37,7 @@ public struct RateTrial: Sendable {
       throw InputError(
         "the run file trains by gradients; rates are tried for 'training: {method: zeroth-order}'")
     }
-    let settings = given.byOneWorker(of: plan.rounds.cohortSize)
+    let settings = given.byOneWorker(ofGroups: try file.stepGroupCount())
     let names = file.workers.map(\.name)
     guard let site = file.workers.first(where: { $0.name == worker ?? names.first }) else {
       throw InputError(
@@ -90,20 +90,20 @@ extension LoadedModel {
     return try RateLadder(
       model: model, examples: examples,
       heldOut: heldOut.map { try self.examples(at: $0, for: plan) },
-      settings: settings, stepCount: stepCount, seed: plan.seed(of: worker),
+      settings: settings, stepCount: stepCount,
+      seed: plan.seedOfOrder(of: worker, data: try digestOfFile(at: path)),
       threadCount: memory.threadCount, adapterCount: memory.adapterCount)
   }
 }
 
 extension ZerothOrderTraining {
-  /// The same training by one worker, which takes by itself the queries of a step that so many take
-  /// together: rates are then about those of the run.
-  fileprivate func byOneWorker(of workerCount: Int) -> ZerothOrderTraining {
-    guard let parallelism else { return self }
-    let groupSize = min(parallelism.groupSize, workerCount)
+  /// The same training by one worker, which takes by itself the queries of a step that so many groups
+  /// of workers take together: rates are then about those of the run.
+  fileprivate func byOneWorker(ofGroups groupCount: Int) -> ZerothOrderTraining {
+    guard parallelism != nil else { return self }
     var settings = self
     settings.parallelism = nil
-    settings.queryCount *= (workerCount + groupSize - 1) / groupSize
+    settings.queryCount *= groupCount
     return settings
   }
 }

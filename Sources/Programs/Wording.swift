@@ -79,12 +79,13 @@ private func line(for steps: RunEvent.Steps, of versionCount: Int) -> String {
   }
   parts += [
     rateText(steps.stepCount, in: steps.seconds),
-    "\(steps.workerCount) worker\(steps.workerCount == 1 ? "" : "s")",
+    "\(steps.workerCount) worker\(steps.workerCount == 1 ? "" : "s")"
+      + (steps.pairCount.map { " (\($0) pair\($0 == 1 ? "" : "s"))" } ?? ""),
     "up \(byteText(steps.receivedByteCount))", "down \(byteText(steps.sentByteCount))",
   ]
   if steps.droppedCount > 0 {
     parts.append(
-      "\(steps.droppedCount) of \(steps.queryCount + steps.droppedCount) queries not finite")
+      "\(steps.droppedCount) of \(steps.queryCount + steps.droppedCount) queries left out")
   }
   if steps.clippedCount > 0 { parts.append("\(steps.clippedCount) clipped") }
   return parts.joined(separator: "  ")

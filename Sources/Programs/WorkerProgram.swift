@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Checkpoints
+internal import Digests
 public import Federation
 internal import Files
 internal import Foundation
@@ -15,6 +16,7 @@ public struct WorkerProgram: Sendable {
   private let id: WorkerID
   private let model: LoadedModel
   private let data: String
+  private let dataDigest: Digest?
   private let memory: DurableFile?
   private let threadCount: Int
   private let memoryLimit: Int?
@@ -43,6 +45,7 @@ public struct WorkerProgram: Sendable {
     guard FileManager.default.isReadableFile(atPath: data) else {
       throw InputError("cannot read the data file \(data); give a file of JSON lines")
     }
+    dataDigest = try digestOfFile(at: data)
     memory = try stateFolder.map { folder in
       do {
         try FileManager.default.createDirectory(
@@ -77,10 +80,10 @@ public struct WorkerProgram: Sendable {
   ) async throws -> Finished {
     let service = WorkerService(
       resources: WorkerService.Resources(
-        id: id, model: model.checkpoint.digest(),
+        id: id, model: model.checkpoint.digest(), data: dataDigest,
         memoryByteCount: UInt64(MachineMemory.byteCount),
         coreCount: ProcessInfo.processInfo.activeProcessorCount, memory: memory,
-        prepare: { [id, model, data, threadCount, memoryLimit, method, log] plan in
+        prepare: { [id, model, data, dataDigest, threadCount, memoryLimit, method, log] plan in
           let arithmetic = plan.arithmetic
           log.log(
             level: arithmetic == .bfloat16(nil) ? .warning : .notice,
@@ -91,8 +94,8 @@ public struct WorkerProgram: Sendable {
               metadata: ["unit": "\(unit.rawValue)"])
           }
           let (ability, own) = try model.ability(
-            of: id, data: data, plan: plan, method: method, threadCount: threadCount,
-            memory: memoryLimit)
+            of: id, data: data, dataDigest: dataDigest, plan: plan, method: method,
+            threadCount: threadCount, memory: memoryLimit)
           log.notice(
             own == .gradient ? "learning by gradients" : "learning by losses alone",
             metadata: ["chosen by": "\(plan.training.chooser(asked: method))"])

@@ -52,9 +52,7 @@ extension Section {
     let queryCount = try section.integer(
       "queries", max(leastQueryCount, usual.queryCount), in: leastQueryCount...100_000)
     let rule = try section.updateRule()
-    let parallelism = try section.choice(
-      "parallel", nil,
-      from: ZerothOrderTraining.Parallelism.allCases.map { ($0.rawValue, Optional($0)) })
+    let parallelism = try section.parallelism(estimator: kind)
     let source = try section.directionSource(
       queryCount: queryCount, rule: rule, parallelism: parallelism)
     let isConservative = try section.conservative(rule: rule, parallelism: parallelism)
@@ -87,6 +85,22 @@ extension Section {
       followsSpeed: try section.choice(
         "shares", usual.followsSpeed, from: [("speed", true), ("equal", false)]),
       maximumTokens: try section.integer("maximum-tokens", 512, in: 2...1_048_576))
+  }
+
+  /// How workers take each step together; the signs of an estimator that needs more than both of them
+  /// cannot be split.
+  private func parallelism(
+    estimator: GradientEstimator.Kind
+  ) throws(RunFileError) -> ZerothOrderTraining.Parallelism? {
+    let parallelism = try choice(
+      "parallel", nil,
+      from: ZerothOrderTraining.Parallelism.allCases.map { ($0.rawValue, Optional($0)) })
+    guard parallelism != .signs || estimator == .twoSided else {
+      throw .badValue(
+        key: name(of: "estimator"), value: estimator.rawValue,
+        expected: "two-sided with 'parallel: signs'")
+    }
+    return parallelism
   }
 
   /// Whether only steps are taken that lower the loss, which neither a rule with state can nor workers

@@ -99,7 +99,7 @@ struct StepScenario {
       distribution: pick([.rademacher, .gaussian], &random),
       factors: subspace == nil ? .both : .b,
       blockCount: 1 + blocks.integer(below: 2), subspace: subspace,
-      parallelism: pick(ZerothOrderTraining.Parallelism.allCases, &random))
+      parallelism: pick([.perturbations, .data, .both], &random))
     return RunPlan(
       run: run, seed: seed,
       adapter: .lora(

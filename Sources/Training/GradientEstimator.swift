@@ -77,6 +77,16 @@ public struct GradientEstimator: Hashable, Codable, Sendable {
     case curvatureWeighted = "curvature-weighted"
   }
 
+  /// On which sides of the adapter losses are asked for, by an estimator that has two.
+  public enum Sides: CaseIterable, Hashable, Sendable {
+    /// Along each direction, then against it.
+    case both
+    /// Along each direction.
+    case along
+    /// Against each direction.
+    case against
+  }
+
   /// The way.
   public let kind: Kind
   /// How far the adapter is moved: e.
@@ -95,25 +105,44 @@ public struct GradientEstimator: Hashable, Codable, Sendable {
   /// How many queries there must be.
   public var leastQueryCount: Int { kind == .oneSided ? 2 : 1 }
 
+  /// Whether the sides can be evaluated apart: where nothing is asked for but both of them.
+  public var isSplittable: Bool { hasTwoSides && !needsClean }
+
   /// Where the losses are asked for, as ways from the adapter: it itself, if at all, then along and
   /// against the direction of each query.
-  public func displacements(for queries: [UInt32]) -> [[DirectionTerm]] {
-    (needsClean ? [[]] : [])
+  ///
+  /// - Precondition: one side alone is asked of an estimator that can be split.
+  public func displacements(
+    for queries: [UInt32], on sides: Sides = .both
+  ) -> [[DirectionTerm]] {
+    let ways = ways(on: sides)
+    return (needsClean ? [[]] : [])
       + queries.flatMap { query in
-        (hasTwoSides ? [perturbation, -perturbation] : [perturbation]).map {
-          [DirectionTerm(query: query, coefficient: $0)]
-        }
+        ways.map { [DirectionTerm(query: query, coefficient: $0)] }
       }
   }
 
+  private func ways(on sides: Sides) -> [Float] {
+    precondition(sides == .both || isSplittable, "\(sides) of \(kind)")
+    return switch sides {
+    case .both: hasTwoSides ? [perturbation, -perturbation] : [perturbation]
+    case .along: [perturbation]
+    case .against: [-perturbation]
+    }
+  }
+
   /// How many losses are asked for.
-  public func lossCount(of queryCount: Int) -> Int {
-    (needsClean ? 1 : 0) + (hasTwoSides ? 2 : 1) * queryCount
+  ///
+  /// - Precondition: one side alone is asked of an estimator that can be split.
+  public func lossCount(of queryCount: Int, on sides: Sides = .both) -> Int {
+    (needsClean ? 1 : 0) + ways(on: sides).count * queryCount
   }
 
   /// How many queries so many losses are of.
-  public func queryCount(of lossCount: Int) -> Int {
-    (lossCount - (needsClean ? 1 : 0)) / (hasTwoSides ? 2 : 1)
+  ///
+  /// - Precondition: one side alone was asked of an estimator that can be split.
+  public func queryCount(of lossCount: Int, on sides: Sides = .both) -> Int {
+    (lossCount - (needsClean ? 1 : 0)) / ways(on: sides).count
   }
 
   /// The losses at the displacements, each put where it belongs.
@@ -131,5 +160,17 @@ public struct GradientEstimator: Hashable, Codable, Sendable {
         return StepLosses.Query(
           query: query, along: losses[place], against: hasTwoSides ? losses[place + 1] : nil)
       })
+  }
+
+  /// The losses of both sides, each evaluated by itself; of a side that is nil none is a number, so that
+  /// no query counts.
+  ///
+  /// - Precondition: there is one for each query on each side that there is.
+  public func losses(
+    along: [Double]?, against: [Double]?, for queries: [UInt32]
+  ) -> StepLosses {
+    let missing = [Double](repeating: .nan, count: queries.count)
+    return losses(
+      zip(along ?? missing, against ?? missing).flatMap { [$0, $1] }, for: queries)
   }
 }

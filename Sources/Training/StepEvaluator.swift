@@ -24,7 +24,8 @@ public struct StepEvaluator: Sendable {
   /// An evaluator of `model` on `examples`.
   ///
   /// - Parameters:
-  ///   - seed: where the order of the examples comes from; each worker has its own.
+  ///   - seed: where the order of the examples comes from; workers have their own, unless they are to
+  ///     evaluate the same batches.
   ///   - directions: of the distribution that the settings say.
   ///   - threadCount: how many threads compute. What is computed does not depend on it.
   ///   - adapterCount: with how many adapters each computes at once, as the memory plan says. What is
@@ -79,15 +80,18 @@ public struct StepEvaluator: Sendable {
     return TokenBatch(order.indices(at: positions).map { examples.examples[$0] })
   }
 
-  /// The losses that the estimator asks for, in its order.
+  /// The losses that the estimator asks for, in its order; those of one side are the same bits as among
+  /// those of both.
   ///
-  /// - Precondition: the adapter has this layout.
+  /// - Precondition: the adapter has this layout, and one side alone is asked of an estimator that can
+  ///   be split.
   public func losses(
     of batch: TokenBatch, at adapter: ParameterVector, step: UInt32, queries: [UInt32],
-    with computer: LossComputer
+    on sides: GradientEstimator.Sides = .both, with computer: LossComputer
   ) -> [Double] {
     losses(
-      of: batch, at: adapter, movedBy: settings.estimator.displacements(for: queries), step: step,
+      of: batch, at: adapter,
+      movedBy: settings.estimator.displacements(for: queries, on: sides), step: step,
       with: computer)
   }
 

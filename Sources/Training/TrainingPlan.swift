@@ -72,10 +72,11 @@ public enum TrainingPlan: Hashable, Sendable {
   ///
   /// Differences of losses along directions were off by a tenth in bfloat16 with SmolLM2-135M and a
   /// perturbation of 5e-3, which is little beside what one direction says of a gradient; with 1e-3
-  /// most of them was noise (`tern benchmark precision`).
+  /// most of them was noise (`tern benchmark precision`). Where two workers evaluate one sign each, both
+  /// must be rounded alike, whatever is fastest on either's machine.
   public var precision: ComputeMode? {
-    guard let settings = zerothOrder, settings.estimator.perturbation < 5e-3 else { return nil }
-    return .f32
+    guard let settings = zerothOrder else { return nil }
+    return settings.parallelism == .signs || settings.estimator.perturbation < 5e-3 ? .f32 : nil
   }
 
   /// The longest example of anybody, in tokens.

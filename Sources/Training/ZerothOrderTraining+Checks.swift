@@ -60,6 +60,11 @@ extension ZerothOrderTraining {
       throw .badSetting(
         name: "isConservative", value: "true", allowed: "false where workers take steps together")
     }
+    guard parallelism != .signs || estimator.isSplittable else {
+      throw .badSetting(
+        name: "estimator", value: estimator.kind.rawValue,
+        allowed: "two-sided where two workers evaluate one sign each")
+    }
     guard parallelism == nil || localSteps == 1 else {
       throw .badSetting(
         name: "localSteps", value: "\(localSteps)", allowed: "1 where workers take steps together")

@@ -106,13 +106,17 @@ public struct ZerothOrderTraining: Hashable, Codable, Sendable {
     case data
     /// Two and two have the same directions, each has examples of its own.
     case both
+    /// Two workers with the same data have the same directions and the same examples: one evaluates
+    /// the losses along the directions, the other those against them, in half the time (PertP: Wang
+    /// et al., "DistZO2", 2025). Who has no partner evaluates both.
+    case signs
 
-    /// How many workers have the same directions.
+    /// How many workers have the same directions, at most.
     public var groupSize: Int {
       switch self {
       case .perturbations: 1
       case .data: .max
-      case .both: 2
+      case .both, .signs: 2
       }
     }
   }

@@ -48,6 +48,8 @@ struct Check: AsyncParsableCommand {
     let downBytesPerWorker: Int
     let denseBytesPerWorker: Int
     let data: [Data]
+    /// The listed workers that evaluate one sign each, two by two; nil where signs are not split.
+    let signPairs: [[WorkerID]]?
   }
 
   func run() async throws {
@@ -84,10 +86,11 @@ struct Check: AsyncParsableCommand {
         sharedMemoryBytes: memory.first?.useful.sharedWeights ?? 0,
         upBytesPerWorker: plan.training.sharedSteps.map(\.reportByteCount)
           ?? plan.uploadByteLimit(for: layout),
-        downBytesPerWorker: plan.training.sharedSteps.map {
-          $0.taskByteCount(workerCount: plan.rounds.cohortSize)
+        downBytesPerWorker: try plan.training.sharedSteps.map {
+          $0.taskByteCount(groupCount: try file.stepGroupCount())
         } ?? plan.downloadByteLimit(for: layout),
-        denseBytesPerWorker: layout.count * MemoryLayout<Float>.size, data: data)
+        denseBytesPerWorker: layout.count * MemoryLayout<Float>.size, data: data,
+        signPairs: try file.signPairs())
       try printResult(of: "check", as: format, output) { text(of: output) }
     }
   }
@@ -115,6 +118,13 @@ struct Check: AsyncParsableCommand {
       "data        \(data.name): \(data.examples) examples"
         + (data.truncated > 0 ? ", \(data.truncated) shortened" : "")
     }
+    if let pairs = output.signPairs {
+      let texts = pairs.map { $0.map(\.rawValue).joined(separator: " and ") }
+      lines.append(
+        "pairs       "
+          + (texts.isEmpty
+            ? "none: no two listed workers have the same data" : texts.joined(separator: ", ")))
+    }
     return lines.joined(separator: "\n")
   }
 }
@@ -136,10 +146,7 @@ extension ZerothOrderTraining {
   fileprivate var reportByteCount: Int { estimator.lossCount(of: queryCount) * 8 + 40 }
 
   /// The coefficients of a step, and what is around them, before TLS.
-  fileprivate func taskByteCount(workerCount: Int) -> Int {
-    let groupSize = min(parallelism?.groupSize ?? 1, workerCount)
-    return queryCount * ((workerCount + groupSize - 1) / groupSize) * 5 + 60
-  }
+  fileprivate func taskByteCount(groupCount: Int) -> Int { queryCount * groupCount * 5 + 60 }
 }
 
 private func trainingText(_ training: TrainingPlan, _ unit: String) -> String {

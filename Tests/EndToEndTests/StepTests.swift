@@ -5,11 +5,11 @@ import Testing
 /// Runs whose workers take each step together, so that losses travel instead of updates.
 @Suite(.serialized, .timeLimit(.minutes(5)))
 struct StepTests {
-  private func site(versions: Int) throws -> Site {
+  private func site(versions: Int, parallel: String = "perturbations") throws -> Site {
     let site = try Site(versions: versions)
     let gradients = "{local-steps: 3, batch-size: 4, learning-rate: 1e-2}"
     let steps =
-      "{method: zeroth-order, parallel: perturbations, shares: equal, batch-size: 4, queries: 4, "
+      "{method: zeroth-order, parallel: \(parallel), shares: equal, batch-size: 4, queries: 4, "
       + "learning-rate: 2e-2}"
     let file = site.text(of: "run.yaml")
     try #require(file.contains(gradients))
@@ -40,6 +40,29 @@ struct StepTests {
     try site.run("tern", ["runs", "export", "tiny", "-o", "exported"])
     #expect(try site.bytes(of: "exported/adapter_model.safetensors") == simulated)
     #expect(try site.run("tern", ["runs", "show", "tiny"]).output.contains("120 of 120"))
+  }
+
+  @Test func workersWithTheSameFileEvaluateOneSignEach() async throws {
+    let site = try site(versions: 40, parallel: "signs")
+    try site.write(site.text(of: "data/worker-1.jsonl"), to: "data/worker-3.jsonl")
+    let check = try site.run("tern", ["check", "run.yaml"]).output
+    #expect(check.contains(/pairs +worker-1 and worker-3/), "\(check)")
+    let simulation = try site.run("tern", ["simulate", "run.yaml", "--output", "simulated"])
+    #expect(simulation.output.contains("3 workers (1 pair)"), "\(simulation.output)")
+
+    let coordinator = try await site.startCoordinator()
+    let workers = try Site.workers.map { try site.startWorker($0) }
+    try await site.wait("the run ends") { !coordinator.isRunning }
+    #expect(coordinator.terminationStatus == 0, "\(site.text(of: "coordinator.log"))")
+    for worker in workers { try await site.wait("a worker ends") { !worker.isRunning } }
+    #expect(
+      try site.bytes(of: Site.adapter)
+        == site.bytes(of: "simulated/adapter/adapter_model.safetensors"))
+    #expect(site.text(of: "coordinator.log").contains("3 workers (1 pair)"))
+    let output = try site.run(
+      "tern", ["check", "run.yaml", "--set", "training.estimator=one-sided"], expecting: 2
+    ).output
+    #expect(output.contains("two-sided with 'parallel: signs'"), "\(output)")
   }
 
   @Test func whoIsKilledComesBackAndTheRunGoesOnFromTheLog() async throws {

@@ -14,6 +14,7 @@ import Updates
 /// A coordinator of steps and what it is told, message by message.
 struct StepDesk {
   let plan: RunPlan
+  let initialAdapter: ParameterVector
   var coordinator: StepCoordinator
   var workers: [WorkerID: StepWorker] = [:]
   var connections: [WorkerID: ConnectionID] = [:]
@@ -27,12 +28,17 @@ struct StepDesk {
 
   static let layout = ParameterLayout([("a", [4, 40]), ("b", [3, 3])])
 
-  init(versions: Int = 400, workers: Int = 2, rule: UpdateRule = .sgd) throws {
+  init(
+    versions: Int = 400, workers: Int = 2, rule: UpdateRule = .sgd,
+    parallelism: ZerothOrderTraining.Parallelism = .perturbations,
+    initialAdapter: ParameterVector = ParameterVector(zerosOf: Self.layout)
+  ) throws {
+    self.initialAdapter = initialAdapter
     let run = try #require(RunID(rawValue: "steps"))
     let settings = ZerothOrderTraining(
       localSteps: 1, queryCount: 2, learningRate: 0.01,
       estimator: GradientEstimator(.twoSided, perturbation: 0.01), rule: rule, factors: .both,
-      parallelism: .perturbations, followsSpeed: false)
+      parallelism: parallelism, followsSpeed: false)
     plan = RunPlan(
       run: run, seed: 5,
       adapter: .lora(LoRAConfiguration(rank: 1, alpha: 1, factors: .both, seed: 1)), data: nil,
@@ -45,18 +51,17 @@ struct StepDesk {
     coordinator = try StepCoordinator(
       plan: plan,
       identity: Coordinator.Identity(
-        model: Digest(of: [1]), layout: Self.layout, plan: plan, heartbeatInterval: .seconds(1)),
-      location: .memory, initialAdapter: ParameterVector(zerosOf: Self.layout),
-      evaluateEvery: -1, now: time)
+        model: Digest(of: [1]), layout: initialAdapter.layout, plan: plan,
+        heartbeatInterval: .seconds(1)),
+      location: .memory, initialAdapter: initialAdapter, evaluateEvery: -1, now: time)
     outputs = try coordinator.start(at: time)
   }
 
   /// A worker comes, holding what it held before if `isSame`.
-  mutating func join(_ name: String, isSame: Bool = false) throws {
+  mutating func join(_ name: String, isSame: Bool = false, data: Digest? = nil) throws {
     let id = worker(name)
     if !isSame || workers[id] == nil {
-      workers[id] = try StepWorker(
-        plan: plan, initialAdapter: ParameterVector(zerosOf: Self.layout))
+      workers[id] = try StepWorker(plan: plan, initialAdapter: initialAdapter)
     }
     workers[id]?.reconnected()
     connectionCount += 1
@@ -67,7 +72,8 @@ struct StepDesk {
         ConnectionID(connectionCount), id, address: "here",
         Hello(
           software: "test", model: Digest(of: [1]), layout: nil, heldVersion: held?.version,
-          heldState: held?.state, memoryByteCount: 1, coreCount: 1, exampleCount: 0), part: nil))
+          heldState: held?.state, memoryByteCount: 1, coreCount: 1, exampleCount: 0,
+          data: data), part: nil))
   }
 
   mutating func leave(_ name: String) throws {
@@ -92,7 +98,8 @@ struct StepDesk {
   func report(_ name: String, losses: [Double]? = nil) throws -> LossReport {
     let job = try #require(jobs[worker(name)])
     var evaluating = try #require(workers[worker(name)])
-    let losses = losses ?? [1, 0.5, Double(name.utf8.count), 0.25]
+    let usual = [1, 0.5, Double(name.utf8.count), 0.25]
+    let losses = losses ?? Array(usual.prefix((job.signs == .both ? 2 : 1) * job.queries.count))
     let orders = evaluating.evaluated(losses, of: job, exampleCount: 4, tokenCount: 9)
     let reports = orders.compactMap { order in
       if case .send(.losses(let report)) = order { report } else { nil }

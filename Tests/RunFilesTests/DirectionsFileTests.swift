@@ -70,6 +70,16 @@ import Updates
     }
   }
 
+  @Test func workersThatTakeStepsTogetherDoSoAsTheFileSays() throws {
+    for parallelism in ZerothOrderTraining.Parallelism.allCases {
+      let plan = try read("training: {method: zeroth-order, parallel: \(parallelism.rawValue)}")
+        .plan
+      #expect(plan.training.sharedSteps?.parallelism == parallelism)
+      try plan.training.check(totalVersions: 10)
+      #expect(try RunPlan(canonicalBytes: plan.canonicalBytes()) == plan)
+    }
+  }
+
   @Test(arguments: [
     ("directions: other", ["directions", "own or shared or pool"]),
     ("directions: shared, pool-size: 9", ["pool-size", "none where 'directions' is not 'pool'"]),
@@ -78,6 +88,14 @@ import Updates
     ("directions: pool, pool-size: 2000000", ["pool-size", "1048576"]),
     ("directions: pool, rule: adam", ["directions", "own or shared with momentum and adam"]),
     ("directions: shared, parallel: data", ["directions", "'parallel', which says it"]),
+    ("parallel: sign", ["parallel", "perturbations or data or both or signs"]),
+    ("parallel: signs, estimator: one-sided", ["estimator", "two-sided with 'parallel: signs'"]),
+    (
+      "parallel: signs, estimator: curvature-weighted",
+      ["'curvature-weighted'", "two-sided with 'parallel: signs'"]
+    ),
+    ("parallel: signs, conservative: true", ["conservative", "false with 'parallel'"]),
+    ("parallel: signs, local-steps: 2", ["local-steps"]),
     ("directions: pool, weight-decay: 0.1", ["weight-decay"]),
     ("directions: pool, blocks: 2", ["blocks", "1 where 'directions' is 'pool'"]),
     ("blocks: 0", ["blocks", "from 1"]),

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Models
 import Testing
 import Training
 
@@ -17,6 +18,14 @@ import Training
     ]
     for (plan, versions) in plans {
       #expect(throws: TrainingError.self, "\(plan)") { try plan.check(totalVersions: versions) }
+    }
+  }
+
+  @Test func whoEvaluatesOneSignEachMultipliesAlikeUnlessToldOtherwise() {
+    for parallelism in ZerothOrderTraining.Parallelism.allCases {
+      let plan = TrainingPlan.zerothOrder(
+        ZerothOrderTraining(localSteps: 1, parallelism: parallelism))
+      #expect(plan.precision == (parallelism == .signs ? .f32 : nil))
     }
   }
 
