@@ -61,7 +61,7 @@ faults: toolchain packages ## Simulate faults from a few thousand seeds.
 	.build/release/tern simulate --faults 0..10000
 	.build/release/tern simulate --faults 0..300 --steps 200
 
-mutations: toolchain packages ## Break the rules in 15 ways; the fault simulator must find each.
+mutations: toolchain packages ## Break the rules in 18 ways; the fault simulator must find each.
 	@$(call install,patch)
 	Tests/Mutations/run
 

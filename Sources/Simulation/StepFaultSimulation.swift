@@ -57,6 +57,8 @@ public struct StepFaultTally: Codable, Equatable, Sendable {
   public private(set) var bitFlipCount = 0
   /// Replicas that were found out, and replaced.
   public private(set) var quarantineCount = 0
+  /// Tasks of one sign.
+  public private(set) var splitTaskCount = 0
 
   /// Nothing seen yet.
   public init() {}
@@ -73,6 +75,7 @@ public struct StepFaultTally: Codable, Equatable, Sendable {
     nonFiniteCount = fleet.counts[.nonFinite] ?? 0
     bitFlipCount = fleet.counts[.bitFlip] ?? 0
     quarantineCount = fleet.quarantineCount
+    splitTaskCount = fleet.splitTaskCount
   }
 
   /// Adds what was seen elsewhere.
@@ -88,6 +91,7 @@ public struct StepFaultTally: Codable, Equatable, Sendable {
     left.nonFiniteCount += right.nonFiniteCount
     left.bitFlipCount += right.bitFlipCount
     left.quarantineCount += right.quarantineCount
+    left.splitTaskCount += right.splitTaskCount
   }
 
   /// One line.
@@ -96,7 +100,8 @@ public struct StepFaultTally: Codable, Equatable, Sendable {
       + "\(coordinatorDeathCount) coordinators recovered, \(dropCount) messages lost, "
       + "\(duplicateCount) doubled, \(reorderCount) out of order, "
       + "\(falseAnswerCount) false answers, \(nonFiniteCount) losses not finite, "
-      + "\(bitFlipCount) replicas changed, \(quarantineCount) quarantined"
+      + "\(bitFlipCount) replicas changed, \(quarantineCount) quarantined, "
+      + "\(splitTaskCount) tasks of one sign"
   }
 }
 

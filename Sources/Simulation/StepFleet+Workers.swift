@@ -40,7 +40,8 @@ extension StepFleet {
       .hello(
         Hello(
           software: "simulated", model: identity.model, layout: nil, heldVersion: held?.version,
-          heldState: held?.state, memoryByteCount: 1, coreCount: 1, exampleCount: 0)),
+          heldState: held?.state, memoryByteCount: 1, coreCount: 1, exampleCount: 0,
+          data: scenario.dataDigests[index])),
       on: connectionCount)
   }
 
@@ -118,6 +119,7 @@ extension StepFleet {
     history.note(now, 7, index, text: "\(processes[index].id) <- \(message.text)")
     switch message {
     case .step(let task):
+      if task.signs != .both { splitTaskCount += 1 }
       if task.history?.baseVersion == nil, task.history != nil {
         processes[index].isTampered = false
       }
@@ -154,9 +156,10 @@ extension StepFleet {
       switch order {
       case .send(let message): send(message, on: number)
       case .evaluate(let job):
+        let usual = draw(0.001, 0.01) * Int64(1 + index * job.queries.count)
         add(
           .evaluated(index, job, life: processes[index].life),
-          after: draw(0.001, 0.01) * Int64(1 + index * job.queries.count))
+          after: usual + (strikes(.slow) ? draw(0.2, 8) : 0))
       case .rest: break
       }
     }
@@ -167,12 +170,19 @@ extension StepFleet {
     if strikes(.failure) {
       return try obey(index, on: number) { $0.failed(step: job.step, reason: "pretended") }
     }
-    var losses = pretendedLosses(of: index, job, plan: scenario.plan)
+    let data = scenario.data[index]
+    var losses = pretendedLosses(
+      ofData: data, at: job.adapter, step: job.step, queries: job.queries.map { UInt32($0) },
+      job.signs, plan: scenario.plan)
     if strikes(.nonFinite) { losses[random.integer(below: losses.count)] = .nan }
     if strikes(.falseAnswer) { send(falseAnswer(to: job, losses), on: number) }
+    var isWanted = false
     try obey(index, on: number) {
-      $0.evaluated(losses, of: job, exampleCount: 1 + index, tokenCount: 10)
+      let orders = $0.evaluated(losses, of: job, exampleCount: 1 + index, tokenCount: 10)
+      isWanted = !orders.isEmpty
+      return orders
     }
+    if isWanted { oracle.note(job, onData: data) }
   }
 
   /// An answer that must change nothing.
@@ -180,12 +190,14 @@ extension StepFleet {
     to job: StepWorker.Job, _ losses: [Double]
   ) -> WorkerMessage {
     let kind = random.integer(below: 5)
+    // With one sign as many as with both.
+    let surplus = job.signs == .both ? [1] : losses
     return .losses(
       LossReport(
         step: job.step + [1, -1, 0, 0, 0][kind],
         baseVersion: max(0, job.version + [0, 0, 1, 0, 0][kind]),
         firstQuery: job.queries.lowerBound + [0, 0, 0, 1, 0][kind],
-        losses: losses + (kind == 4 ? [1] : []), exampleCount: 1, tokenCount: 1,
+        losses: losses + (kind == 4 ? surplus : []), exampleCount: 1, tokenCount: 1,
         state: job.version % comparedVersionInterval == 0 ? job.adapter.digest : nil))
   }
 }

@@ -62,6 +62,8 @@ struct StepFleet {
   var oracle: StepOracle
   var counts: [StepScenario.Mischief: Int] = [:]
   var quarantineCount = 0
+  /// How many tasks of one sign were given.
+  var splitTaskCount = 0
 
   init(seed: UInt64, versionCount: Int, isWritten: Bool) throws {
     scenario = StepScenario(seed: seed, versionCount: versionCount)
@@ -162,6 +164,7 @@ extension StepFleet {
       plan: scenario.plan, identity: identity, log: log,
       initialAdapter: scenario.initialAdapter, evaluateEvery: -1, now: clock)
     try oracle.checkRecovered(coordinator.version, coordinator.adapter)
+    oracle.forgetEvaluations()
     let outputs = try coordinator.start(at: clock)
     self.coordinator = coordinator
     try carryOut(outputs)

@@ -16,6 +16,12 @@ struct StepOracle {
   /// The digest of the adapter at each version.
   private(set) var states: [Digest]
   private var usedSteps: Set<UInt32> = []
+  /// On which data each query of the steps that are not committed was evaluated, and with which signs,
+  /// for the coordinator that there is now.
+  private var evaluated: [UInt32: [UInt32: [Signs: Int]]] = [:]
+  private var clip = ScalarClip()
+  /// Whether a replica may have been tampered with, so that losses are not those of the adapter.
+  private let areReplicasTampered: Bool
 
   init(_ scenario: StepScenario) throws {
     guard let settings = scenario.plan.training.sharedSteps else {
@@ -29,6 +35,7 @@ struct StepOracle {
     states = [scenario.initialAdapter.digest]
     self.plan = scenario.plan
     self.initialAdapter = scenario.initialAdapter
+    areReplicasTampered = scenario.rates[.bitFlip] != nil
   }
 
   private let plan: RunPlan
@@ -56,6 +63,7 @@ struct StepOracle {
       try require(chain.isFollowed(by: commit), "version \(commit.version) does not follow")
       try require(
         usedSteps.insert(commit.step.step).inserted, "step \(commit.step.step) is used twice")
+      try checkSigns(of: commit)
       replica.apply(commit.step)
       chain.append(commit, record: record)
       states.append(replica.adapter.digest)
@@ -66,6 +74,48 @@ struct StepOracle {
         commit.state == (isCompared ? states.last : nil),
         "version \(commit.version) says it is another adapter than it is")
     }
+  }
+
+  /// A coordinator that comes back knows no losses, and may give the numbers of their steps again.
+  mutating func forgetEvaluations() { evaluated = [:] }
+
+  /// Takes what a worker evaluated and sends.
+  mutating func note(_ job: StepWorker.Job, onData data: Int) {
+    for query in job.queries {
+      evaluated[UInt32(job.step), default: [:]][UInt32(query), default: [:]][job.signs] = data
+    }
+  }
+
+  /// Where signs are split, a commit is what the losses with both signs on the same data come to, made
+  /// again from nothing but the adapter before it.
+  private mutating func checkSigns(of commit: DirectionCommit) throws {
+    guard let settings = plan.training.sharedSteps, settings.parallelism == .signs else { return }
+    let step = commit.step.step
+    var scalars = try commit.step.terms.flatMap { term in
+      let (data, estimator) = (try data(ofQuery: term.query, ofStep: step), settings.estimator)
+      let losses = pretendedLosses(
+        ofData: data, at: replica.adapter, step: Int(step), queries: [term.query], .both,
+        plan: plan)
+      return estimator.estimate(estimator.losses(losses, for: [term.query])).scalars
+    }
+    evaluated = evaluated.filter { $0.key > step }
+    let rate = settings.learningRate(
+      atStep: commit.version - 1, of: plan.rounds.versionCount)
+    if settings.clips, settings.rule != .sign { _ = clip.clip(&scalars) }
+    clip.note(commit.step, by: settings.rule, learningRate: rate)
+    try require(
+      areReplicasTampered
+        || commit.step == settings.rule.step(step, for: scalars, learningRate: rate),
+      "version \(commit.version) is not what losses with both signs come to")
+  }
+
+  private func data(ofQuery query: UInt32, ofStep step: UInt32) throws -> Int {
+    let data = evaluated[step]?[query] ?? [:]
+    if let data = data[.both] { return data }
+    guard let plus = data[.plus], plus == data[.minus] else {
+      throw Breach("query \(query) of step \(step) was evaluated as \(data)")
+    }
+    return plus
   }
 
   func check(_ coordinator: StepCoordinator?) throws {

@@ -35,12 +35,18 @@ struct StepScenario {
     case falseAnswer
     /// A worker cannot evaluate.
     case failure
+    /// Evaluating takes long; in runs that split signs alone.
+    case slow
   }
 
   let plan: RunPlan
   let layout: ParameterLayout
   let initialAdapter: ParameterVector
   let workers: [WorkerID]
+  /// What each worker has as data: who has the same number has the same.
+  let data: [Int]
+  /// What each worker says that it is; nil if it does not.
+  let dataDigests: [Digest?]
   /// When faults end, in nanoseconds.
   let faultsUntil: Int64
   /// Each kind of mischief happens once in so many chances; 0 is never.
@@ -60,6 +66,13 @@ struct StepScenario {
       ? nil
       : ZerothOrderTraining.Subspace(
         rank: 1 + subspaces.integer(below: width), stepCount: 1 + subspaces.integer(below: 60))
+    // So are these: a few have the same data, of whom some do not say so.
+    var signs = RandomStream(Seed(seed).derived("signs"))
+    let splitsSigns = signs.integer(below: 4) == 0
+    data = (0..<count).map { splitsSigns ? signs.integer(below: 2) : $0 }
+    dataDigests = data.map { data in
+      splitsSigns && signs.integer(below: 5) == 0 ? nil : Digest(of: [UInt8(data)])
+    }
     layout = ParameterLayout([
       ("layers.0.a", [3, width]), ("layers.1.b", [rowCount, subspace == nil ? 50 : width]),
     ])
@@ -70,18 +83,21 @@ struct StepScenario {
     }
     initialAdapter = initial
     plan = Self.plan(
-      seed: seed, versionCount: versionCount, workerCount: count, subspace, &random)
+      seed: seed, versionCount: versionCount, workerCount: count, splitsSigns: splitsSigns,
+      subspace, &random)
     faultsUntil = seconds(Double(5 + random.integer(below: 120)))
     usesRunStore = random.integer(below: 64) == 0
     var rates: [Mischief: Int] = [:]
-    for mischief in Mischief.allCases where random.integer(below: 2) == 0 {
+    for mischief in Mischief.allCases
+    where mischief != .slow && random.integer(below: 2) == 0 {
       rates[mischief] = 4 << random.integer(below: 7)
     }
+    if splitsSigns, signs.integer(below: 2) == 0 { rates[.slow] = 2 << signs.integer(below: 5) }
     self.rates = rates
   }
 
   private static func plan(
-    seed: UInt64, versionCount: Int, workerCount: Int,
+    seed: UInt64, versionCount: Int, workerCount: Int, splitsSigns: Bool,
     _ subspace: ZerothOrderTraining.Subspace?, _ random: inout RandomStream
   ) -> RunPlan {
     guard let run = RunID(rawValue: "steps") else {
@@ -90,7 +106,7 @@ struct StepScenario {
     let kind = pick(GradientEstimator.Kind.allCases, &random)
     // Drawn apart, so that the other seeds' scenarios are what they were.
     var blocks = RandomStream(Seed(seed).derived("blocks"))
-    let settings = ZerothOrderTraining(
+    var settings = ZerothOrderTraining(
       localSteps: 1, queryCount: 2 + random.integer(below: 3), learningRate: 0.02,
       schedule: pick([.constant, .cosine], &random),
       estimator: GradientEstimator(kind, perturbation: 0.01),
@@ -100,6 +116,10 @@ struct StepScenario {
       factors: subspace == nil ? .both : .b,
       blockCount: 1 + blocks.integer(below: 2), subspace: subspace,
       parallelism: pick([.perturbations, .data, .both], &random))
+    if splitsSigns {
+      settings.estimator = GradientEstimator(.twoSided, perturbation: 0.01)
+      settings.parallelism = .signs
+    }
     return RunPlan(
       run: run, seed: seed,
       adapter: .lora(
@@ -116,18 +136,20 @@ struct StepScenario {
   }
 }
 
-/// The losses that a worker evaluates: of a function of its own, at the places it is asked for.
+/// The losses that are evaluated on some data: of a function of their own, at the places asked for.
 ///
-/// Like real ones, they depend on the worker, the step and the adapter, and on nothing else.
-func pretendedLosses(of worker: Int, _ job: StepWorker.Job, plan: RunPlan) -> [Double] {
+/// Like real ones, they depend on the data, the step and the adapter, and on nothing else.
+func pretendedLosses(
+  ofData data: Int, at adapter: ParameterVector, step: Int, queries: [UInt32], _ signs: Signs,
+  plan: RunPlan
+) -> [Double] {
   guard let settings = plan.training.sharedSteps else { return [] }
   let point = settings.replica(
-    from: job.adapter, directions: plan.stepDirections(settings.distribution))
-  let queries = job.queries.map { UInt32($0) }
-  return settings.estimator.displacements(for: queries).map { terms in
-    let moved = point.displaced(by: terms, ofStep: UInt32(job.step))
+    from: adapter, directions: plan.stepDirections(settings.distribution))
+  return settings.estimator.displacements(for: queries, on: signs.sides).map { terms in
+    let moved = point.displaced(by: terms, ofStep: UInt32(step))
     return moved.values.enumerated().reduce(0) { sum, element in
-      let goal = Double((element.offset * 37 + worker + job.step % 3) % 17 - 8) / 8
+      let goal = Double((element.offset * 37 + data + step % 3) % 17 - 8) / 8
       return sum + (Double(element.element) - goal) * (Double(element.element) - goal)
     }
   }

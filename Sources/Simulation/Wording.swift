@@ -57,7 +57,7 @@ extension CoordinatorMessage {
         + (assignment.adapter.map { "with \($0.baseVersion == nil ? "all" : "the change")" }
           ?? "which is there")
     case .step(let task):
-      "step \(task.step) at version \(task.baseVersion), queries \(task.queries), "
+      "step \(task.step) at version \(task.baseVersion), queries \(task.queries) \(task.signs), "
         + (task.history == nil ? "\(task.commits.count) commits" : "with a history")
     case .receipt(let receipt):
       "receipt of \(receipt.payload.short) in round \(receipt.round)"

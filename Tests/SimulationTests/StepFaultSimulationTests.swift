@@ -16,6 +16,7 @@ struct StepFaultSimulationTests {
     #expect(tally.workerDeathCount > 0 && tally.coordinatorDeathCount > 0)
     #expect(tally.dropCount > 0 && tally.duplicateCount > 0 && tally.reorderCount > 0)
     #expect(tally.falseAnswerCount > 0 && tally.nonFiniteCount > 0)
+    #expect(tally.splitTaskCount > 0)
   }
 
   @Test func aSeedIsOneHistory() {
