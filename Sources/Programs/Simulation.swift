@@ -23,8 +23,8 @@ public func simulate(
     return try (
       site.name,
       WorkerProgram(
-        id: id, model: model, data: site.data, stateFolder: "\(folder)/workers",
-        method: site.method, log: log)
+        id: id, model: model, data: site.data, sharesDataDigest: true,
+        stateFolder: "\(folder)/workers", method: site.method, log: log)
     )
   }
   return try await withThrowingTaskGroup(of: CoordinatorProgram.Result?.self) { group in

@@ -27,12 +27,14 @@ public struct WorkerProgram: Sendable {
   ///
   /// - Parameters:
   ///   - data: its file of JSON lines.
+  ///   - sharesDataDigest: whether it tells the coordinator the digest of that file, by which workers
+  ///     with the same data are found; who has the file can then tell that it is the same.
   ///   - stateFolder: where it remembers what its messages left out; nil to forget.
   ///   - threadCount: how many threads compute a step of training.
   ///   - memoryLimit: the most bytes that a step of training may take; nil for as many as are useful.
   ///   - method: how it learns in a mixed run; nil for what its memory allows.
   public init(
-    id: WorkerID, model: LoadedModel, data: String, stateFolder: String?,
+    id: WorkerID, model: LoadedModel, data: String, sharesDataDigest: Bool, stateFolder: String?,
     threadCount: Int = 1, memoryLimit: Int? = nil, method: TrainingMethod? = nil, log: Logger
   ) throws {
     self.method = method
@@ -45,7 +47,7 @@ public struct WorkerProgram: Sendable {
     guard FileManager.default.isReadableFile(atPath: data) else {
       throw InputError("cannot read the data file \(data); give a file of JSON lines")
     }
-    dataDigest = try digestOfFile(at: data)
+    dataDigest = sharesDataDigest ? try digestOfFile(at: data) : nil
     memory = try stateFolder.map { folder in
       do {
         try FileManager.default.createDirectory(
@@ -59,16 +61,18 @@ public struct WorkerProgram: Sendable {
 
   /// A worker that is called what its certificate, at `certificate`, says.
   public init(
-    certificate: String, model: LoadedModel, data: String, stateFolder: String?,
-    threadCount: Int = 1, memoryLimit: Int? = nil, method: TrainingMethod? = nil, log: Logger
+    certificate: String, model: LoadedModel, data: String, sharesDataDigest: Bool,
+    stateFolder: String?, threadCount: Int = 1, memoryLimit: Int? = nil,
+    method: TrainingMethod? = nil, log: Logger
   ) throws {
     let name = try CertificateSummary(path: certificate).name
     guard let id = WorkerID(rawValue: name) else {
       throw InputError("the certificate \(certificate) is for '\(name)', which is no worker's name")
     }
     try self.init(
-      id: id, model: model, data: data, stateFolder: stateFolder, threadCount: threadCount,
-      memoryLimit: memoryLimit, method: method, log: log)
+      id: id, model: model, data: data, sharesDataDigest: sharesDataDigest,
+      stateFolder: stateFolder, threadCount: threadCount, memoryLimit: memoryLimit,
+      method: method, log: log)
   }
 
   /// Works until the run is over.
@@ -99,6 +103,13 @@ public struct WorkerProgram: Sendable {
           log.notice(
             own == .gradient ? "learning by gradients" : "learning by losses alone",
             metadata: ["chosen by": "\(plan.training.chooser(asked: method))"])
+          if plan.training.sharedSteps?.parallelism == .signs, dataDigest == nil {
+            log.warning(
+              """
+              evaluating both signs: without the digest of its data a worker has no partner; \
+              give --share-data-digest, and a file
+              """)
+          }
           return ability
         }),
       transport: transport, pool: pool, seed: UInt64(ProcessInfo.processInfo.processIdentifier),

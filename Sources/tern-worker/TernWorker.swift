@@ -44,6 +44,13 @@ struct TernWorker: AsyncParsableCommand {
   @Option(help: "The data: a file of JSON lines.", completion: .file(extensions: ["jsonl"]))
   var data: String
 
+  @Flag(
+    help: """
+      Tell the coordinator the SHA-256 of the data's file: by it a run with 'parallel: signs' finds \
+      who has the same data.
+      """)
+  var shareDataDigest = false
+
   @Option(help: "Where to remember what messages left out.", completion: .directory)
   var state = "state"
 
@@ -99,7 +106,8 @@ struct TernWorker: AsyncParsableCommand {
         credentials: identity.credentials, logger: log)
       let worker = try WorkerProgram(
         certificate: identity.credentials.certificatePath, model: model, data: data,
-        stateFolder: state, threadCount: threads ?? processorCount,
+        sharesDataDigest: shareDataDigest, stateFolder: state,
+        threadCount: threads ?? processorCount,
         memoryLimit: memory?.byteCount, method: method, log: log)
       let pool = ComputePool(threadCount: 1)
       let finished = try await stoppingOnSignals {

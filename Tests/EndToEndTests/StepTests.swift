@@ -51,10 +51,13 @@ struct StepTests {
     #expect(simulation.output.contains("3 workers (1 pair)"), "\(simulation.output)")
 
     let coordinator = try await site.startCoordinator()
-    let workers = try Site.workers.map { try site.startWorker($0) }
+    let workers = try Site.workers.map {
+      try site.startWorker($0, arguments: ["--share-data-digest"])
+    }
     try await site.wait("the run ends") { !coordinator.isRunning }
     #expect(coordinator.terminationStatus == 0, "\(site.text(of: "coordinator.log"))")
     for worker in workers { try await site.wait("a worker ends") { !worker.isRunning } }
+    #expect(!site.text(of: "worker-1.log").contains("--share-data-digest"))
     #expect(
       try site.bytes(of: Site.adapter)
         == site.bytes(of: "simulated/adapter/adapter_model.safetensors"))
@@ -63,6 +66,17 @@ struct StepTests {
       "tern", ["check", "run.yaml", "--set", "training.estimator=one-sided"], expecting: 2
     ).output
     #expect(output.contains("two-sided with 'parallel: signs'"), "\(output)")
+  }
+
+  @Test func whoSaysNothingOfItsDataHasNoPartner() async throws {
+    let site = try site(versions: 3, parallel: "signs")
+    try site.write(site.text(of: "data/worker-1.jsonl"), to: "data/worker-3.jsonl")
+    let coordinator = try await site.startCoordinator()
+    let workers = try Site.workers.map { try site.startWorker($0) }
+    try await site.wait("the run ends") { !coordinator.isRunning }
+    for worker in workers { try await site.wait("a worker ends") { !worker.isRunning } }
+    #expect(site.text(of: "coordinator.log").contains("3 workers (0 pairs)"))
+    #expect(site.text(of: "worker-1.log").contains("give --share-data-digest"))
   }
 
   @Test func whoIsKilledComesBackAndTheRunGoesOnFromTheLog() async throws {
