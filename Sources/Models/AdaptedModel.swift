@@ -172,7 +172,7 @@ public struct AdaptedModel: Sendable {
     addingGradientTo gradient: inout ParameterVector, meanOver targetCount: Int? = nil
   ) -> Double {
     precondition(gradient.layout == layout, "a gradient of another layout than the model's")
-    precondition(!changesWeights, "the gradient of \(weightModules.count) changes of weights")
+    precondition(weightModules.isEmpty, "the gradient of \(weightModules.count) changes of weights")
     let targetCount = targetCount ?? batch.targets.count
     guard let lowest = lowestAdaptedLayer else {
       return mean(run(batch, [adapter], in: &workspace), over: targetCount)
@@ -182,9 +182,6 @@ public struct AdaptedModel: Sendable {
     backward(adapter.values, lowest: lowest, in: &workspace, addingTo: &gradient.values)
     return mean(scores, over: targetCount)
   }
-
-  /// Whether the adapter changes weights, so that there are losses, but no gradients.
-  public var changesWeights: Bool { !weightModules.isEmpty }
 
   /// The first block with products of the adapter.
   var lowestAdaptedLayer: Int? { blocks.firstIndex { $0.lowestSite != nil } }

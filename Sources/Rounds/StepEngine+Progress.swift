@@ -66,7 +66,8 @@ extension StepEngine {
       let why = isOver ? "the deadline came" : "workers failed"
       abandon(step.number, step.account(of: why, quorum: rules.rounds.quorum), &effects)
     } else {
-      // Everybody who was to answer has gone, or the partner of who is here. That is nobody's failure: the run waits for workers.
+      // Everybody who was to answer has gone, or the partner of who is here. That is nobody's failure:
+      // the run waits for workers.
       statistics.failedRoundCount += 1
       phase = .gathering(since: now)
     }

@@ -6,8 +6,8 @@ internal import Digests
 /// A pure value, as `RoundEngine` is. A step is one round trip: everybody who is here is given
 /// queries, losses come back, and the step is committed, which opens the next one. Who leaves is not
 /// waited for: its queries are left out. Where two workers with the same data evaluate one sign each
-/// of the same queries, that leaves out the queries of both. A step's number is used once, committed or not, for it says
-/// which directions its queries are.
+/// of the same queries, that leaves out the queries of both. A step's number is used once, committed
+/// or not, for it says which directions its queries are.
 ///
 /// Nothing of this is journalled but the commits: a coordinator that comes back goes on with an
 /// engine made from the last one.
