@@ -192,6 +192,18 @@ final class Site {
     text(of: name).split(separator: "\n").count { line in words.allSatisfy { line.contains($0) } }
   }
 
+  /// Makes the run in a process for the coordinator and one for each worker, which has `arguments`
+  /// beside its usual ones, and waits for all of them.
+  func runInProcesses(
+    arguments: (_ worker: String) -> [String] = { _ in [] }
+  ) async throws {
+    let coordinator = try await startCoordinator()
+    let workers = try Self.workers.map { try startWorker($0, arguments: arguments($0)) }
+    try await wait("the run ends") { !coordinator.isRunning }
+    #expect(coordinator.terminationStatus == 0, "\(text(of: "coordinator.log"))")
+    for worker in workers { try await wait("a worker ends") { !worker.isRunning } }
+  }
+
   /// The adapter of the same run without any disturbance.
   func undisturbedAdapter() throws -> Data {
     try run("tern", ["simulate", "run.yaml", "--output", "simulated"])

@@ -27,11 +27,7 @@ struct StepTests {
     try #require(measured.count == 2, "\(simulation.output)")
     #expect(measured[1] < 0.9 * measured[0], "\(measured)")
 
-    let coordinator = try await site.startCoordinator()
-    let workers = try Site.workers.map { try site.startWorker($0) }
-    try await site.wait("the run ends") { !coordinator.isRunning }
-    #expect(coordinator.terminationStatus == 0, "\(site.text(of: "coordinator.log"))")
-    for worker in workers { try await site.wait("a worker ends") { !worker.isRunning } }
+    try await site.runInProcesses()
     let simulated = try site.bytes(of: "simulated/adapter/adapter_model.safetensors")
     #expect(try site.bytes(of: Site.adapter) == simulated)
 
@@ -50,13 +46,7 @@ struct StepTests {
     let simulation = try site.run("tern", ["simulate", "run.yaml", "--output", "simulated"])
     #expect(simulation.output.contains("3 workers (1 pair)"), "\(simulation.output)")
 
-    let coordinator = try await site.startCoordinator()
-    let workers = try Site.workers.map {
-      try site.startWorker($0, arguments: ["--share-data-digest"])
-    }
-    try await site.wait("the run ends") { !coordinator.isRunning }
-    #expect(coordinator.terminationStatus == 0, "\(site.text(of: "coordinator.log"))")
-    for worker in workers { try await site.wait("a worker ends") { !worker.isRunning } }
+    try await site.runInProcesses { _ in ["--share-data-digest"] }
     #expect(!site.text(of: "worker-1.log").contains("--share-data-digest"))
     #expect(
       try site.bytes(of: Site.adapter)
@@ -71,10 +61,7 @@ struct StepTests {
   @Test func whoSaysNothingOfItsDataHasNoPartner() async throws {
     let site = try site(versions: 3, parallel: "signs")
     try site.write(site.text(of: "data/worker-1.jsonl"), to: "data/worker-3.jsonl")
-    let coordinator = try await site.startCoordinator()
-    let workers = try Site.workers.map { try site.startWorker($0) }
-    try await site.wait("the run ends") { !coordinator.isRunning }
-    for worker in workers { try await site.wait("a worker ends") { !worker.isRunning } }
+    try await site.runInProcesses()
     #expect(site.text(of: "coordinator.log").contains("3 workers (0 pairs)"))
     #expect(site.text(of: "worker-1.log").contains("give --share-data-digest"))
   }

@@ -42,11 +42,7 @@ struct WeightAdapterRunTests {
     try #require(measured.count == 2, "\(simulation.output)")
     #expect(measured[1] < 0.97 * measured[0], "\(measured)")
 
-    let coordinator = try await site.startCoordinator()
-    let workers = try Site.workers.map { try site.startWorker($0) }
-    try await site.wait("the run ends") { !coordinator.isRunning }
-    #expect(coordinator.terminationStatus == 0, "\(site.text(of: "coordinator.log"))")
-    for worker in workers { try await site.wait("a worker ends") { !worker.isRunning } }
+    try await site.runInProcesses()
     let simulated = try site.bytes(of: "simulated/adapter/adapter_model.safetensors")
     #expect(try site.bytes(of: Site.adapter) == simulated)
 

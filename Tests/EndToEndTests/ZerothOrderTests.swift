@@ -29,13 +29,7 @@ struct ZerothOrderTests {
     try #require(measured.count == 2, "\(simulation.output)")
     #expect(measured[1] < 0.97 * measured[0], "\(measured)")
 
-    let coordinator = try await site.startCoordinator()
-    let workers = try Site.workers.enumerated().map { index, worker in
-      try site.startWorker(worker, arguments: index == 1 ? ["--memory", "60MB"] : [])
-    }
-    try await site.wait("the run ends") { !coordinator.isRunning }
-    #expect(coordinator.terminationStatus == 0, "\(site.text(of: "coordinator.log"))")
-    for worker in workers { try await site.wait("a worker ends") { !worker.isRunning } }
+    try await site.runInProcesses { $0 == "worker-2" ? ["--memory", "60MB"] : [] }
     // What each version says of its gradient is in the worker's log.
     #expect(
       site.lineCount(of: "worker-1.log", with: "step 8 of 8: gradient", "halves agree") == 5)
@@ -64,12 +58,8 @@ struct ZerothOrderTests {
     try site.write(file, to: "run.yaml")
     try site.run("tern", ["simulate", "run.yaml", "--output", "simulated"])
 
-    let coordinator = try await site.startCoordinator()
-    let methods = [[], ["--method", "zeroth-order"], ["--method", "gradient"]]
-    let workers = try zip(Site.workers, methods).map { try site.startWorker($0, arguments: $1) }
-    try await site.wait("the run ends") { !coordinator.isRunning }
-    #expect(coordinator.terminationStatus == 0, "\(site.text(of: "coordinator.log"))")
-    for worker in workers { try await site.wait("a worker ends") { !worker.isRunning } }
+    let methods = ["worker-2": "zeroth-order", "worker-3": "gradient"]
+    try await site.runInProcesses { worker in methods[worker].map { ["--method", $0] } ?? [] }
     for (worker, method) in zip(Site.workers, ["gradients", "losses alone", "gradients"]) {
       #expect(site.lineCount(of: "\(worker).log", with: "learning by \(method)") == 1)
     }
